@@ -1,0 +1,233 @@
+/* end.c: exits and death. */
+#include "actor/end.h"
+
+#include "actor/call.h"
+#include "actor/inbox.h"
+#include "actor/mailbound.h"
+#include "actor/names.h"
+#include "actor/dictionary.h"
+#include "actor/relation.h"
+#include "actor/report.h"
+#include "actor/signal.h"
+#include "actor/timer.h"
+#include "actor/wait.h"
+
+/* ---- death */
+
+/* Frees a message that nobody will handle; a request fails. */
+static void fail_message(struct context *context, tr_msg *message, struct notice *notice, int tag)
+{
+    if (call_is_request(message))
+        call_fail(context, message->sender, message->serial, notice, tag);
+    message_flag(message, MESSAGE_DONE);
+    if (message_kind(message) != KIND_TIMEOUT && (message_flags(message) & (MESSAGE_KEPT | MESSAGE_QUEUED)) == 0)
+        message_free(context, message);
+}
+
+static void fail_list(struct context *context, struct message_list *list, struct notice *notice)
+{
+    for (tr_msg *message = list->first, *next; message != NULL; message = next) {
+        next = message_next(message);
+        fail_message(context, message, notice, 0);
+    }
+    list->first = NULL;
+}
+
+/* Fails what is in the queue. The last node stays: it is the token. */
+static void drain_queue(struct context *context, struct actor *self, struct notice *notice)
+{
+    for (;;) {
+        tr_msg *head = inbox_head(self);
+        if (head == NULL)
+            return; /* not linked yet: after the grace period */
+        if (!self->head_used) {
+            inbox_use_head(self, head);
+            fail_message(context, head, notice, 0);
+        }
+        struct mailbox_node *next = mailbox_next(&self->mailbox, &head->node);
+        if (next == NULL || next == MAILBOX_BUSY_NODE)
+            return;
+        inbox_advance(context, self, head);
+    }
+}
+
+/* After the grace period: no sender is left. */
+static void release_actor(struct retired *item, void *argument)
+{
+    struct context *context = argument;
+    struct actor *self = CONTAINER_OF(item, struct actor, retired);
+    struct mailbox_node *node;
+    enum mailbox_took took = MAILBOX_MORE;
+    while (took == MAILBOX_MORE && (took = mailbox_take(&self->mailbox, &node)) != MAILBOX_BUSY) {
+        tr_msg *message = message_of(node);
+        message_unflag(message, MESSAGE_QUEUED);
+        fail_message(context, message, self->ending, 0);
+    }
+    tr_check(took == MAILBOX_LAST);
+    notice_drop(context, self->ending);
+    if (self->cold != NULL)
+        pool_free(context->pool, self->cold);
+    pool_free(context->pool, self);
+}
+
+static void release_cold(struct context *context, struct actor *self)
+{
+    struct cold *cold = self->cold;
+    if (cold->held != NULL)
+        inbox_return(self);
+    if (cold->continued != NULL)
+        message_free(context, cold->continued);
+    if (cold->stop_reply != NULL)
+        message_free(context, cold->stop_reply);
+    notice_drop(context, cold->stop_notice);
+    notice_drop(context, cold->last);
+    dictionary_free(context, cold->dictionary);
+    mailbound_free(context, cold->bound);
+}
+
+/* Step 7. */
+static void fail_requests(struct context *context, struct actor *self)
+{
+    struct notice *notice = self->ending;
+    int start_tag = self->cold == NULL ? 0 : self->cold->start_status;
+    tr_msg *current = self->current, *received = self->cold == NULL ? NULL : self->cold->received;
+    self->current = NULL;
+    if (received != NULL)
+        self->cold->received = NULL;
+    if (current != NULL)
+        fail_message(context, current, notice, message_kind(current) == KIND_START ? start_tag : 0);
+    if (received != NULL)
+        fail_message(context, received, notice, 0);
+    call_fail_owed(context, self, notice);
+    fail_list(context, &self->saved, notice);
+    drain_queue(context, self, notice);
+    if (self->cold != NULL && self->cold->owed != NULL)
+        pool_free(context->pool, self->cold->owed);
+}
+
+static void empty_wait(struct context *context, struct actor *self)
+{
+    uint64_t word = atomic_exchange_explicit(&self->wait, 0, memory_order_acquire); /* acquire: the reply, if it is one */
+    if (wait_is_reply(word))
+        message_free(context, (tr_msg *)(uintptr_t)word);
+    if (self->cold != NULL)
+        wait_disarm_for_good(self);
+}
+
+static void set_flag(struct actor *self, uint32_t flag)
+{
+    actor_lock(self);
+    atomic_fetch_or_explicit(&self->flags, flag, memory_order_relaxed); /* relaxed: the lock orders */
+    actor_unlock(self);
+}
+
+void actor_die(struct context *context, struct actor *self, struct notice *notice)
+{
+    self->life = LIFE_DYING;
+    self->ending = notice;
+    empty_wait(context, self);
+    set_flag(self, ACTOR_EXITING);
+    ledger_release(context, self);
+    names_release(context, self);
+    timer_release_for(context, self);
+    set_flag(self, ACTOR_GONE);
+    relation_release_all(context, self, notice);
+    trace_event(context->trace, TRACE_EXIT, self->pid);
+    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    context_count(context, COUNT_EXITED);
+    if (self->cold != NULL)
+        release_cold(context, self);
+    fail_requests(context, self);
+    self->retired.release = release_actor;
+    reclaim_retire(context->bin, &self->retired);
+}
+
+/* ---- ends by its own doing */
+
+static void run_ended(struct actor *self)
+{
+    struct context *context = context_self();
+    runtime_leave(context->worker);
+    self->behaviour->ended(self->state, &self->ending->reason);
+    runtime_enter(worker_self());
+}
+
+static void send_stop_reply(struct context *context, struct actor *self)
+{
+    struct cold *cold = self->cold;
+    if (cold == NULL || cold->stop_reply == NULL)
+        return;
+    tr_msg *reply = cold->stop_reply;
+    cold->stop_reply = NULL;
+    call_answer(context, cold->stop_reply_to.caller.id, cold->stop_reply_to.serial, reply);
+}
+
+void actor_stop(struct actor *self, struct notice *notice, bool crash)
+{
+    bool runs = self->life == LIFE_ALIVE && self->behaviour != NULL && self->behaviour->ended != NULL;
+    self->ending = notice;
+    if (self->life == LIFE_ALIVE || crash)
+        report_end(self, notice);
+    if (runs) {
+        self->life = LIFE_ENDING;
+        run_ended(self);
+    }
+    struct context *context = context_self();
+    send_stop_reply(context, self); /* GS-33: after `ended`, before the end */
+    actor_die(context, self, self->ending);
+}
+
+/* On a fresh fiber, in the loop: the frames of the process are gone. */
+static void after_own_exit(void *argument)
+{
+    struct actor *self = argument;
+    struct worker *worker = worker_self();
+    store_relaxed(&worker->current, &self->task);
+    worker->critical = 0;
+    actor_stop(self, self->ending, true);
+}
+
+static void after_fault(void *argument)
+{
+    struct actor *self = argument;
+    struct worker *worker = worker_self();
+    store_relaxed(&worker->current, &self->task);
+    worker->critical = 0;
+    report_end(self, self->ending);
+    actor_die(&worker->context, self, self->ending);
+}
+
+static void after_signal(void *argument)
+{
+    struct actor *self = argument;
+    struct worker *worker = worker_self();
+    store_relaxed(&worker->current, &self->task);
+    worker->critical = 0;
+    actor_die(&worker->context, self, self->ending);
+}
+
+void actor_exit(struct actor *self, struct notice *notice, bool own)
+{
+    struct worker *worker = worker_self();
+    if (self->life == LIFE_DYING)
+        misuse("tr_exit", "a clean-up (tr_defer) may not exit, send or block");
+    if (self->ending != NULL)
+        notice_drop(&worker->context, self->ending); /* GS-34: `ended` itself has crashed */
+    self->ending = notice;
+    store_relaxed(&worker->in_runtime, 1);
+    worker_reset(own ? after_own_exit : after_signal, self);
+}
+
+void actor_exit_fault(struct actor *self, struct notice *notice)
+{
+    self->ending = notice;
+    store_relaxed(&worker_self()->in_runtime, 1);
+    worker_reset(after_fault, self);
+}
+
+void actor_check_blocking(struct context *context, struct actor *self)
+{
+    if (load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING)
+        misuse("a call that blocks", "not allowed in a clean-up (tr_defer), tr_match.accept, print or describe");
+    actor_check_signals(self);
+}

@@ -1,0 +1,46 @@
+/* end.h: how a process ends.
+ *
+ *     who                                         edge                          function
+ *     its own tr_exit, assert, crash              ALIVE -> ENDING               actor_exit(own), then after the reset run_ended
+ *     a callback's disposition                    ALIVE -> ENDING               actor_stop
+ *     a fatal signal at a cancellation point      any -> DYING                  actor_exit(not own)
+ *     a fatal signal at a message boundary        any -> DYING                  actor_die
+ *     `ended` has returned, or has exited itself  ENDING -> DYING               actor_die
+ *     a straight-line process returns             ALIVE -> DYING                actor_die
+ *
+ * Death (actor_die), in its own turn, on a worker's fiber that is not the process's; the lock held at each step:
+ *     1 -         the wait word is emptied, the timer leaves its wheel for good
+ *     2 LOCK      EXITING: it takes no name from here on
+ *     3 -         the ledger is released (sockets, clean-ups, memory), the name is freed, timers for it are removed
+ *     4 LOCK      GONE: it takes no link and no monitor from here on
+ *     5 two LOCKs its links are signalled, then its watchers; its own monitors go     (relation.c)
+ *     6 -         the pid's slot is cleared: nobody finds it any more
+ *     7 -         requests in its hands, owed, saved and queued fail
+ *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
+ * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues between 7 and 8.
+ * Nothing of this allocates but the failures of step 7, which the caller's timeout stands in for when memory is out. */
+#ifndef TROUPE_ACTOR_END_H
+#define TROUPE_ACTOR_END_H
+
+#include "actor/actor.h"
+
+/* From the user's code below a public function, or from a callback: drops all frames, and the process ends. Takes the notice. own: by its own
+ * doing, so `ended` runs and a crash is reported; false: by a signal. */
+NORETURN void actor_exit(struct actor *self, struct notice *notice, bool own);
+
+/* In the process's turn, outside the user's code. Takes the notice. Nothing of the actor may be touched afterwards. */
+void actor_die(struct context *context, struct actor *self, struct notice *notice);
+
+/* The same after `ended` has run; crash: a report is made (LOG-01). */
+void actor_stop(struct actor *self, struct notice *notice, bool crash);
+
+/* After a hardware fault: like an own exit, without `ended`. */
+NORETURN void actor_exit_fault(struct actor *self, struct notice *notice);
+
+/* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. */
+void actor_check_blocking(struct context *context, struct actor *self);
+
+/* Lets others run, from inside a public function; a cancellation point. */
+void actor_yield(struct actor *self);
+
+#endif

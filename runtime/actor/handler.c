@@ -1,0 +1,355 @@
+/* handler.c: the turn of an actor.
+ *
+ * A turn handles messages until the mailbox is empty (the actor is given up), the slice is over (it goes to the end of the run queue,
+ * keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on from there later, perhaps on
+ * another worker, so the context is read again after every callback. */
+#include "actor/handler.h"
+
+#include "actor/call.h"
+#include "actor/end.h"
+#include "actor/inbox.h"
+#include "actor/mailbound.h"
+#include "actor/relation.h"
+#include "actor/report.h"
+#include "actor/signal.h"
+#include "actor/system_message.h"
+#include "actor/wait.h"
+
+/* ---- dispositions */
+
+static struct notice *status_notice(struct context *context, struct actor *self, int status)
+{
+    struct notice *last = self->cold == NULL ? NULL : self->cold->last;
+    if ((status == TR_EDOWN || status == TR_ESTART) && last != NULL)
+        return notice_take(last);
+    tr_reason reason = tr_because(status < 0 ? TR_WHY_STATUS : TR_WHY_BAD_RETURN, status, status < 0 ? "%s" : NULL, tr_status_text(status));
+    return notice_new(context, &reason, NULL, 0);
+}
+
+static void set_idle(struct actor *self)
+{
+    struct cold *cold = self->cold;
+    cold->idle_on = cold->idle_ms >= 0;
+    if (cold->idle_on)
+        store_relaxed(&cold->deadline, deadline_after(clock_now(), cold->idle_ms));
+}
+
+/* What a callback returned. False: the actor has ended. */
+static bool apply_disposition(struct actor *self, int disposition)
+{
+    if (LIKELY(disposition == TR_OK))
+        return true;
+    struct context *context = context_self();
+    struct notice *notice;
+    switch (disposition) {
+    case DISPOSITION_IDLE: set_idle(self); return true;
+    case DISPOSITION_CONTINUE: self->cold->continue_on = true; return true;
+    case DISPOSITION_STOP:
+    case DISPOSITION_CRASH:
+        notice = self->cold->stop_notice;
+        self->cold->stop_notice = NULL;
+        actor_stop(self, notice, disposition == DISPOSITION_CRASH);
+        return false;
+    default: actor_stop(self, status_notice(context, self, disposition), true); return false;
+    }
+}
+
+/* ---- starting */
+
+void handler_started(struct context *context, struct actor *self)
+{
+    self->life = LIFE_ALIVE;
+    static const int32_t good = TR_OK;
+    if (self->current != NULL && message_kind(self->current) == KIND_START)
+        call_answer_bytes(context, self->current, &good, sizeof good);
+}
+
+/* The start callback asked for no start, or failed: what the starter is told, and why the process ends. */
+static void refuse_start(struct context *context, struct actor *self, int disposition)
+{
+    struct cold *cold = self->cold;
+    bool ignored = disposition == TR_IGNORE, stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
+    struct notice *notice = ignored ? notice_static(TR_WHY_NORMAL) : stopped ? cold->stop_notice : status_notice(context, self, disposition);
+    if (stopped)
+        cold->stop_notice = NULL;
+    if (cold != NULL)
+        cold->start_status = ignored ? TR_IGNORE : TR_ESTART;
+    if (!ignored)
+        report_end(self, notice);
+    actor_die(context, self, notice);
+}
+
+/* False: it has ended. */
+static bool run_start(struct context *context, struct actor *self, tr_msg *message)
+{
+    const tr_actor *behaviour = self->behaviour;
+    int disposition = TR_OK;
+    if (behaviour->start != NULL) {
+        actor_cold_or_exit(context, self);
+        runtime_leave(context->worker);
+        disposition = behaviour->start(self->state, message);
+        context = context_self();
+        runtime_enter(context->worker);
+    }
+    if (disposition != TR_OK && disposition != DISPOSITION_IDLE && disposition != DISPOSITION_CONTINUE) {
+        refuse_start(context, self, disposition);
+        return false;
+    }
+    handler_started(context, self);
+    return apply_disposition(self, disposition);
+}
+
+/* ---- handling */
+
+static bool run_handle(struct context *context, struct actor *self, tr_msg *message)
+{
+    runtime_leave(context->worker);
+    int disposition = self->behaviour->handle(self->state, message);
+    runtime_enter(worker_self());
+    return apply_disposition(self, disposition);
+}
+
+static bool is_parents_exit(const struct actor *self, const tr_msg *message)
+{
+    return message_kind(message) == KIND_EXIT && message->sender == self->parent && self->parent != 0;
+}
+
+/* Its own timer has fired. */
+static bool handle_timeout(struct context *context, struct actor *self)
+{
+    struct cold *cold = self->cold;
+    if (!cold->idle_on || clock_now() < load_relaxed(&cold->deadline))
+        return true; /* of an earlier wait */
+    cold->idle_on = false;
+    store_relaxed(&cold->deadline, NEVER);
+    tr_msg *message = message_new(context, 0);
+    if (message == NULL) {
+        actor_stop(self, notice_take(notice_static(TR_WHY_SYSTEM_LIMIT)), true);
+        return false;
+    }
+    message->tag = TR_MSG_TIMEOUT;
+    self->current = message;
+    return run_handle(context, self, message);
+}
+
+static void cancel_idle(struct actor *self)
+{
+    if (UNLIKELY(self->cold != NULL) && self->cold->idle_on) {
+        self->cold->idle_on = false;
+        store_relaxed(&self->cold->deadline, NEVER);
+    }
+}
+
+/* A message that is out of the way of all others. False: the actor has ended. */
+static bool handle(struct context *context, struct actor *self, tr_msg *message)
+{
+    enum message_kind kind = message_kind(message);
+    if (UNLIKELY(kind == KIND_TIMEOUT))
+        return handle_timeout(context, self);
+    self->current = message;
+    self->turns++;
+    if (LIKELY(kind <= KIND_CONTINUE)) {
+        cancel_idle(self);
+        if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) && !mailbound_give(context, self, message))
+            return true;
+        return run_handle(context, self, message);
+    }
+    switch (kind) {
+    case KIND_START: return run_start(context, self, message);
+    case KIND_SYSTEM: return system_message_handle(context, self, message);
+    case KIND_DOWN: relation_down_met(context, self, message); break;
+    default: break;
+    }
+    cancel_idle(self);
+    if ((message_flags(message) & MESSAGE_DONE) != 0)
+        return true; /* flushed while it was on its way */
+    if (is_parents_exit(self, message)) { /* GS-31 */
+        actor_stop(self, notice_take(*message_notice(message)), false);
+        return false;
+    }
+    return run_handle(context, self, message);
+}
+
+/* After a callback: the message is done with. The context is a new one. */
+static struct context *finish(struct actor *self)
+{
+    struct context *context = context_self();
+    tr_msg *message = self->current;
+    self->current = NULL;
+    if (UNLIKELY(self->cold != NULL) && self->cold->received != NULL) {
+        tr_msg *received = self->cold->received;
+        self->cold->received = NULL;
+        inbox_release(context, self, received);
+    }
+    if (message != NULL)
+        inbox_release(context, self, message);
+    return context;
+}
+
+/* ---- the turn */
+
+enum turn { TURN_GOES_ON, TURN_OVER };
+
+/* While suspended only system messages and the parent's EXIT are handled (SYS-01). */
+static bool passes(const struct actor *self, const tr_msg *message)
+{
+    return LIKELY(!self->suspended) || message_kind(message) == KIND_SYSTEM || is_parents_exit(self, message);
+}
+
+static enum turn handle_continue(struct context *context, struct actor *self)
+{
+    tr_msg *message = self->cold->continued;
+    self->cold->continued = NULL;
+    self->cold->continue_on = false;
+    if (!handle(context, self, message))
+        return TURN_OVER;
+    finish(self);
+    return TURN_GOES_ON;
+}
+
+/* The oldest saved message that may be handled now. */
+static tr_msg *take_saved(struct actor *self)
+{
+    tr_msg *before = NULL;
+    for (tr_msg *message = self->saved.first; message != NULL; before = message, message = message_next(message))
+        if (passes(self, message)) {
+            inbox_unsave(self, before, message);
+            return message;
+        }
+    return NULL;
+}
+
+static enum turn die_of(struct context *context, struct actor *self, struct notice *fatal)
+{
+    if (self->ending != NULL)
+        notice_drop(context, self->ending);
+    actor_die(context, self, fatal);
+    return TURN_OVER;
+}
+
+/* A signal was met at the head before its sender could set SIG. */
+static enum turn meet_signal(struct context *context, struct actor *self, tr_msg *head)
+{
+    bool visible;
+    struct notice *fatal = signal_apply(context, self, head, &visible);
+    if (!visible)
+        inbox_use_head(self, head);
+    return fatal == NULL ? TURN_GOES_ON : die_of(context, self, fatal);
+}
+
+static enum turn give_up(struct context *context, struct actor *self, tr_msg *passed_over)
+{
+    if (UNLIKELY(self->cold != NULL) && self->cold->idle_on && passed_over == NULL)
+        wait_arm(self, load_relaxed(&self->cold->deadline));
+    switch (passed_over == NULL ? inbox_leave(context, self) : inbox_leave_held(context, self, passed_over)) {
+    case INBOX_LEFT: return TURN_OVER;
+    case INBOX_MORE: return TURN_GOES_ON;
+    default: schedule_last(context, &self->task); return TURN_OVER; /* a sender is in the middle of its put */
+    }
+}
+
+static enum turn handle_head(struct context *context, struct actor *self)
+{
+    tr_msg *head = inbox_head(self);
+    if (UNLIKELY(head == NULL)) {
+        schedule_last(context, &self->task);
+        return TURN_OVER;
+    }
+    if (self->head_used)
+        return give_up(context, self, NULL);
+    if (UNLIKELY(message_kind(head) >= KIND_EXIT_SIGNAL))
+        return meet_signal(context, self, head);
+    if (UNLIKELY(!passes(self, head)))
+        return give_up(context, self, head);
+    inbox_use_head(self, head);
+    if (UNLIKELY(!handle(context, self, head)))
+        return TURN_OVER;
+    return give_up(finish(self), self, NULL);
+}
+
+static enum turn step(struct context *context, struct actor *self)
+{
+    if (signal_pending(self)) {
+        struct notice *fatal = signal_fetch(context, self);
+        if (fatal != NULL)
+            return die_of(context, self, fatal);
+    }
+    if (UNLIKELY(self->cold != NULL) && self->cold->continue_on && !self->suspended)
+        return handle_continue(context, self);
+    if (UNLIKELY(self->saved.first != NULL)) {
+        tr_msg *message = take_saved(self);
+        if (message != NULL) {
+            if (!handle(context, self, message))
+                return TURN_OVER;
+            finish(self);
+            return TURN_GOES_ON;
+        }
+    }
+    return handle_head(context, self);
+}
+
+static void take_turn(struct actor *self)
+{
+    inbox_return(self);
+    for (;;) {
+        struct context *context = context_self();
+        if (step(context, self) == TURN_OVER)
+            return;
+        context = context_self();
+        if (UNLIKELY(load_relaxed(&context->worker->yield) != 0)) {
+            schedule_last(context, &self->task);
+            return;
+        }
+    }
+}
+
+/* ---- straight-line processes */
+
+static void run_entry(struct actor *self)
+{
+    struct context *context = context_self();
+    tr_msg *start = inbox_head(self);
+    tr_entry *entry;
+    memcpy(&entry, &self->data, sizeof entry);
+    inbox_use_head(self, start);
+    self->current = start;
+    if (start->serial == 0 || start->tag == 0)
+        handler_started(context, self);
+    runtime_leave(context->worker);
+    entry(start);
+    runtime_enter(worker_self());
+}
+
+/* On a stack of its own size. */
+static void large_entry(void *argument)
+{
+    struct actor *self = argument;
+    run_entry(self);
+    actor_exit(self, notice_static(TR_WHY_NORMAL), false);
+}
+
+static void begin_entry(struct actor *self)
+{
+    size_t stack_size = self->cold == NULL ? 0 : self->cold->stack_size;
+    if (stack_size > 0) {
+        if (!worker_enter_large(stack_size, large_entry, self))
+            actor_die(context_self(), self, notice_static(TR_WHY_SYSTEM_LIMIT));
+        return;
+    }
+    run_entry(self);
+    actor_die(context_self(), self, notice_static(TR_WHY_NORMAL));
+}
+
+void actor_run(struct task *task)
+{
+    struct actor *self = actor_of_task(task);
+    if (self->fiber != NULL) {
+        struct fiber *fiber = self->fiber;
+        self->fiber = NULL;
+        worker_resume(fiber);
+    } else if (self->behaviour != NULL) {
+        take_turn(self);
+    } else {
+        begin_entry(self);
+    }
+}

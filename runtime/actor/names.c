@@ -1,0 +1,237 @@
+/* names.c: the registry. */
+#include "actor/names.h"
+
+#include "base/random.h"
+
+#include <urcu/rculfhash.h>
+
+struct name_entry {
+    struct cds_lfht_node node;
+    uint64_t hashed;        /* (c) with PID_NAME_BIT */
+    uint64_t pid;           /* (c) */
+    struct retired retired;
+    char text[];            /* (c) */
+};
+
+static struct cds_lfht *table; /* (c) while the runtime runs */
+static uint64_t key[2];        /* (c) from the first use on: names may be hashed before the runtime starts */
+static pthread_once_t key_made = PTHREAD_ONCE_INIT;
+
+/* ---- SipHash-1-3 */
+
+static inline uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
+
+static inline void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
+static uint64_t siphash(const char *text, size_t size)
+{
+    uint64_t v[4] = { key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+                      key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573) };
+    size_t whole = size / 8;
+    for (size_t i = 0; i < whole; i++) {
+        uint64_t word;
+        memcpy(&word, text + 8 * i, 8);
+        v[3] ^= word;
+        sip_round(v);
+        v[0] ^= word;
+    }
+    uint64_t last = (uint64_t)size << 56;
+    for (size_t i = 0; i < size % 8; i++)
+        last |= (uint64_t)(unsigned char)text[8 * whole + i] << 8 * i;
+    v[3] ^= last;
+    sip_round(v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static void make_key(void)
+{
+    struct random random = { random_seed() };
+    key[0] = random_next(&random);
+    key[1] = random_next(&random) ^ random_seed();
+}
+
+API tr_pid tr_name(const char *name)
+{
+    pthread_once(&key_made, make_key);
+    return (tr_pid){ siphash(name, strlen(name)) | PID_NAME_BIT };
+}
+
+/* ---- the table */
+
+static int match(struct cds_lfht_node *node, const void *hashed)
+{
+    return CONTAINER_OF(node, struct name_entry, node)->hashed == *(const uint64_t *)hashed;
+}
+
+bool names_open(void)
+{
+    table = cds_lfht_new_flavor(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, reclaim_flavor(), NULL);
+    return table != NULL;
+}
+
+void names_close(void)
+{
+    int failed = cds_lfht_destroy(table, NULL);
+    tr_check(failed == 0);
+    table = NULL;
+}
+
+static struct name_entry *find(uint64_t hashed)
+{
+    struct cds_lfht_iter iter;
+    cds_lfht_lookup(table, hashed, match, &hashed, &iter);
+    struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct name_entry, node);
+}
+
+uint64_t names_find(uint64_t hashed)
+{
+    struct name_entry *entry = find(hashed);
+    return entry == NULL ? 0 : entry->pid;
+}
+
+static void free_entry(struct retired *item, void *context)
+{
+    pool_free(((struct context *)context)->pool, CONTAINER_OF(item, struct name_entry, retired));
+}
+
+/* Out of the table; inside a read section. False: somebody else has deleted it. */
+static bool delete_entry(struct context *context, struct name_entry *entry)
+{
+    if (cds_lfht_del(table, &entry->node) != 0)
+        return false;
+    entry->retired.release = free_entry;
+    reclaim_retire(context->bin, &entry->retired);
+    return true;
+}
+
+/* The entry is in the table: gives it to the actor, if it may have it. */
+static int attach(struct context *context, struct name_entry *entry, struct actor *actor)
+{
+    actor_lock(actor);
+    int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC : actor->name != NULL ? TR_ETAKEN : TR_OK;
+    if (status == TR_OK)
+        actor->name = entry;
+    actor_unlock(actor);
+    if (status == TR_OK)
+        trace_event(context->trace, TRACE_REGISTER, actor->pid);
+    else
+        delete_entry(context, entry);
+    return status;
+}
+
+int names_register(struct context *context, const char *name, struct actor *actor)
+{
+    size_t size = strlen(name) + 1;
+    if (size == 1)
+        return TR_EINVAL;
+    struct name_entry *entry = pool_alloc(context->pool, sizeof *entry + size);
+    if (entry == NULL)
+        return TR_ENOMEM;
+    cds_lfht_node_init(&entry->node);
+    entry->hashed = tr_name(name).id;
+    entry->pid = actor->pid;
+    memcpy(entry->text, name, size);
+    read_begin();
+    struct cds_lfht_node *there = cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node);
+    int status = there == &entry->node ? attach(context, entry, actor) : TR_ETAKEN;
+    read_end();
+    if (there != &entry->node)
+        pool_free(context->pool, entry);
+    return status;
+}
+
+void names_release(struct context *context, struct actor *actor)
+{
+    read_begin();
+    actor_lock(actor);
+    struct name_entry *entry = actor->name;
+    actor->name = NULL;
+    actor_unlock(actor);
+    if (entry != NULL)
+        delete_entry(context, entry);
+    read_end();
+}
+
+void names_copy(struct actor *actor, char *out, size_t size)
+{
+    actor_lock(actor);
+    struct name_entry *entry = actor->name;
+    size_t length = entry == NULL ? 0 : strnlen(entry->text, size - 1);
+    if (length > 0)
+        memcpy(out, entry->text, length);
+    out[length] = '\0';
+    actor_unlock(actor);
+}
+
+/* ---- the public functions */
+
+API tr_pid tr_whereis(const char *name)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return (tr_pid){ 0 };
+    read_begin();
+    tr_pid pid = { names_find(tr_name(name).id) };
+    read_end();
+    api_leave(context);
+    return pid;
+}
+
+API int tr_register(const char *name, tr_pid pid)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    read_begin();
+    struct actor *actor = actor_find(pid.id);
+    int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL : actor == NULL ? TR_ENOPROC : names_register(context, name, actor);
+    read_end();
+    api_leave(context);
+    return status;
+}
+
+/* Takes the entry of this name away from its actor; inside a read section. */
+static bool unregister(struct context *context, uint64_t hashed)
+{
+    struct name_entry *entry = find(hashed);
+    struct actor *actor = entry == NULL ? NULL : actor_find(entry->pid);
+    if (actor == NULL)
+        return false; /* dying: its name is as good as free */
+    actor_lock(actor);
+    bool mine = actor->name == entry;
+    if (mine)
+        actor->name = NULL;
+    actor_unlock(actor);
+    return mine && delete_entry(context, entry);
+}
+
+API int tr_unregister(const char *name)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    read_begin();
+    bool done = unregister(context, tr_name(name).id);
+    read_end();
+    if (done)
+        trace_event(context->trace, TRACE_UNREGISTER, tr_name(name).id);
+    api_leave(context);
+    return done ? TR_OK : TR_ENOPROC;
+}

@@ -1,0 +1,29 @@
+/* names.h: the registry: names to processes (D14).
+ *
+ * A name in a tr_pid is a keyed 63-bit hash (SipHash-1-3; Aumasson and Bernstein, 2012) with the top bit set, so a use is one look-up by an
+ * integer in liburcu's lock-free hash table. The table holds one entry a name, with its text; a second text with the same hash is refused.
+ *
+ * Invariants: an entry in the table belongs to one actor, whose `name` points to it (LOCK), but for the moments of its making and removal:
+ * register: entry into the table first, then actor->name under LOCK, where EXITING or another name sends it back; release: whoever
+ * deletes the entry from the table frees it, after a grace period.
+ * Progress: look-up wait-free, register and unregister lock-free but for the actor's LOCK. */
+#ifndef TROUPE_ACTOR_NAMES_H
+#define TROUPE_ACTOR_NAMES_H
+
+#include "actor/actor.h"
+
+#define PID_NAME_BIT (UINT64_C(1) << 63)
+
+bool names_open(void);
+void names_close(void);
+
+/* The pid that holds the name with this hash; 0. Inside a read section. */
+uint64_t names_find(uint64_t hashed);
+/* TR_OK, TR_ETAKEN, TR_ENOPROC, TR_ENOMEM, TR_EINVAL. The actor is in the caller's hands or found in the caller's read section. */
+int names_register(struct context *context, const char *name, struct actor *actor);
+/* Death: its name is free. */
+void names_release(struct context *context, struct actor *actor);
+/* Copies the actor's name (cut) to out, "" if none. Any thread; inside a read section. */
+void names_copy(struct actor *actor, char *out, size_t size);
+
+#endif

@@ -1,0 +1,367 @@
+/* relation.c: links, monitors and aliases. */
+#include "actor/relation.h"
+
+#include "actor/signal.h"
+
+/* ---- lists; under the holder's lock */
+
+static void insert(struct relation **list, struct relation *half)
+{
+    half->next = *list;
+    half->link = list;
+    if (*list != NULL)
+        (*list)->link = &half->next;
+    *list = half;
+}
+
+static void take_out(struct relation *half)
+{
+    *half->link = half->next;
+    if (half->next != NULL)
+        half->next->link = half->link;
+}
+
+static struct relation *new_half(struct context *context, uint64_t sender, int tag, uint64_t peer)
+{
+    struct relation *half = pool_alloc(context->pool, sizeof *half);
+    if (half != NULL) {
+        half->message = (tr_msg){ .sender = sender, .tag = tag, .meta = sizeof(struct notice *) };
+        half->peer = peer;
+        half->twin = NULL;
+    }
+    return half;
+}
+
+/* Turns a half into the signal that it is for; its twin is told, and stands in front of its list, so that it is found without a search. */
+static void send_off(struct relation *half, enum message_kind kind, struct notice *notice, struct relation **list_of_twin)
+{
+    struct relation *twin = half->twin;
+    take_out(half);
+    if (twin != NULL) {
+        twin->peer = 0;
+        take_out(twin);
+        insert(list_of_twin, twin);
+    }
+    message_set_kind(&half->message, kind);
+    half->notice = notice_take(notice);
+}
+
+/* The half of a in a link of a and b; both locked. Walks both lists at once: as long as the shorter one. */
+static struct relation *find_link(struct actor *a, struct actor *b)
+{
+    struct relation *of_a = a->links, *of_b = b->links;
+    for (; of_a != NULL && of_b != NULL; of_a = of_a->next, of_b = of_b->next) {
+        if (of_a->peer == b->pid)
+            return of_a;
+        if (of_b->peer == a->pid)
+            return of_b->twin;
+    }
+    return NULL;
+}
+
+/* ---- links */
+
+int relation_link(struct context *context, struct actor *a, struct actor *b)
+{
+    struct relation *of_a = new_half(context, a->pid, TR_MSG_EXIT, b->pid);
+    struct relation *of_b = of_a == NULL ? NULL : new_half(context, b->pid, TR_MSG_EXIT, a->pid);
+    int status = of_b == NULL ? TR_ENOMEM : TR_OK;
+    if (status == TR_OK) {
+        actor_lock_two(a, b);
+        if (((load_relaxed(&a->flags) | load_relaxed(&b->flags)) & ACTOR_GONE) != 0) /* relaxed: under both locks */
+            status = TR_ENOPROC;
+        else if (find_link(a, b) == NULL) {
+            of_a->twin = of_b;
+            of_b->twin = of_a;
+            insert(&a->links, of_a);
+            insert(&b->links, of_b);
+            of_a = of_b = NULL; /* theirs now */
+        }
+        actor_unlock_two(a, b);
+    }
+    if (of_a != NULL)
+        pool_free(context->pool, of_a);
+    if (of_b != NULL)
+        pool_free(context->pool, of_b);
+    if (status == TR_OK && of_a == NULL)
+        trace_event(context->trace, TRACE_LINK, b->pid);
+    return status;
+}
+
+/* Its own half of a link whose EXIT is on its way; such halves stand in front. */
+static struct relation *find_signalled(struct actor *self, uint64_t peer)
+{
+    for (struct relation *half = self->links; half != NULL && half->peer == 0; half = half->next)
+        if (half->twin->message.sender == peer)
+            return half;
+    return NULL;
+}
+
+void relation_unlink(struct context *context, struct actor *self, uint64_t peer)
+{
+    read_begin();
+    struct actor *other = actor_find(peer);
+    actor_lock_two(self, other);
+    struct relation *half = other == NULL || other == self ? NULL : find_link(self, other), *twin = NULL;
+    if (half != NULL) {
+        twin = half->twin;
+        take_out(twin);
+    } else if ((half = find_signalled(self, peer)) != NULL) {
+        message_flag(&half->twin->message, MESSAGE_DONE); /* LINK-05: it may be in the mailbox, but acts no more */
+    }
+    if (half != NULL)
+        take_out(half);
+    actor_unlock_two(self, other);
+    read_end();
+    if (half != NULL)
+        pool_free(context->pool, half);
+    if (twin != NULL)
+        pool_free(context->pool, twin);
+}
+
+bool relation_link_ended(struct context *context, struct actor *self, tr_msg *signal)
+{
+    struct relation *half = ((struct relation *)(void *)signal)->twin;
+    if (half == NULL)
+        return false;
+    actor_lock(self);
+    take_out(half);
+    actor_unlock(self);
+    pool_free(context->pool, half);
+    return true;
+}
+
+/* ---- monitors */
+
+static void free_watcher_half(struct retired *item, void *context)
+{
+    pool_free(((struct context *)context)->pool, CONTAINER_OF(item, struct relation, retired));
+}
+
+/* Out of its list, its handle known to nobody. */
+static void retire_watcher_half(struct context *context, struct relation *half)
+{
+    slots_clear(context_table(TABLE_REFS), &context->caches[TABLE_REFS], half->message.serial);
+    half->retired.release = free_watcher_half;
+    reclaim_retire(context->bin, &half->retired);
+}
+
+static struct relation *new_watcher_half(struct context *context, struct actor *watcher, int alias)
+{
+    uint64_t handle = slots_take(context_table(TABLE_REFS), &context->caches[TABLE_REFS]);
+    struct relation *half = handle == 0 ? NULL : new_half(context, watcher->pid, alias, 0);
+    if (half == NULL && handle != 0)
+        slots_clear(context_table(TABLE_REFS), &context->caches[TABLE_REFS], handle);
+    if (half != NULL)
+        half->message.serial = handle;
+    return half;
+}
+
+uint64_t relation_monitor(struct context *context, struct actor *watcher, uint64_t target, int alias, tr_why if_dead)
+{
+    if (actor_cold(context, watcher) == NULL)
+        return 0;
+    bool watches = target != watcher->pid; /* MON-05: oneself never ends while one looks */
+    struct relation *mine = new_watcher_half(context, watcher, alias);
+    struct relation *down = mine == NULL || !watches ? NULL : new_half(context, target, TR_MSG_DOWN, watcher->pid);
+    if (mine == NULL || (watches && down == NULL)) {
+        if (mine != NULL)
+            retire_watcher_half(context, mine);
+        return 0;
+    }
+    uint64_t handle = mine->message.serial;
+    mine->twin = down;
+    read_begin();
+    struct actor *other = watches ? actor_find(target) : NULL;
+    actor_lock_two(watcher, other);
+    insert(&watcher->cold->monitors, mine);
+    bool dead = watches && (other == NULL || (load_relaxed(&other->flags) & ACTOR_GONE) != 0);
+    if (down != NULL) {
+        down->twin = mine;
+        down->message.serial = handle;
+        if (!dead) {
+            mine->peer = target;
+            insert(&other->watchers, down);
+        }
+    }
+    actor_unlock_two(watcher, other);
+    slots_publish(context_table(TABLE_REFS), handle, &mine->message.serial);
+    if (dead) { /* MON-02 */
+        message_set_kind(&down->message, KIND_DOWN);
+        down->notice = notice_static(if_dead);
+        deliver_to(context, watcher, &down->message);
+    }
+    read_end();
+    return handle;
+}
+
+/* The watcher's half with this handle, if it is this watcher's; inside a read section. */
+static struct relation *find_half(uint64_t owner, uint64_t handle)
+{
+    uint64_t *found = slots_find(context_table(TABLE_REFS), handle);
+    struct relation *half = found == NULL ? NULL : CONTAINER_OF(found, struct relation, message.serial);
+    return half != NULL && half->message.sender == owner ? half : NULL;
+}
+
+/* Takes the watcher's half out, and the target's if it has not signalled yet: that one is returned. *active: it had not. */
+static struct relation *detach(struct actor *watcher, struct relation *half, bool *active)
+{
+    for (;;) {
+        actor_lock(watcher);
+        uint64_t target = half->peer; /* the target makes it 0, once, under this lock: looked at again below */
+        actor_unlock(watcher);
+        struct actor *other = target == 0 ? NULL : actor_find(target);
+        actor_lock_two(watcher, other);
+        if (half->peer != 0 && other == NULL) { /* it is about to signal: bound: its death takes no lock of ours but this one */
+            actor_unlock_two(watcher, other);
+            continue;
+        }
+        *active = half->peer != 0;
+        struct relation *down = half->twin;
+        if (*active)
+            take_out(down);
+        take_out(half);
+        half->message.tag = 0; /* no alias any more */
+        actor_unlock_two(watcher, other);
+        return down;
+    }
+}
+
+bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t handle, bool flush)
+{
+    read_begin();
+    struct relation *half = find_half(watcher->pid, handle);
+    if (half == NULL) {
+        read_end();
+        return false;
+    }
+    bool active;
+    struct relation *down = detach(watcher, half, &active);
+    read_end();
+    if (active) {
+        pool_free(context->pool, down);
+    } else if (down != NULL) { /* in the mailbox, or about to be: it is the watcher's */
+        down->twin = NULL;
+        if (flush)
+            message_flag(&down->message, MESSAGE_DONE);
+    }
+    retire_watcher_half(context, half);
+    return active;
+}
+
+bool relation_unalias(struct context *context, struct actor *owner, uint64_t handle)
+{
+    read_begin();
+    struct relation *half = find_half(owner->pid, handle);
+    read_end(); /* only the owner frees it */
+    if (half == NULL)
+        return false;
+    actor_lock(owner);
+    bool active = half->message.tag != 0, pure = half->twin == NULL;
+    half->message.tag = 0;
+    if (pure)
+        take_out(half);
+    actor_unlock(owner);
+    if (pure)
+        retire_watcher_half(context, half);
+    return active;
+}
+
+void relation_down_met(struct context *context, struct actor *self, tr_msg *down)
+{
+    struct relation *half = ((struct relation *)(void *)down)->twin;
+    if (half == NULL)
+        return;
+    ((struct relation *)(void *)down)->twin = NULL;
+    actor_lock(self);
+    half->twin = NULL;
+    bool stays = half->message.tag == TR_ALIAS_EXPLICIT;
+    if (!stays) {
+        half->message.tag = 0;
+        take_out(half);
+    }
+    actor_unlock(self);
+    if (!stays)
+        retire_watcher_half(context, half);
+}
+
+bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t handle, tr_msg *message)
+{
+    read_begin();
+    struct actor *actor = actor_find(owner);
+    struct relation *half = actor == NULL ? NULL : find_half(owner, handle);
+    bool active = false;
+    if (half != NULL) {
+        actor_lock(actor);
+        active = half->message.tag != 0; /* its owner clears it under this lock before it lets go of the half */
+        if (half->message.tag == TR_ALIAS_REPLY)
+            half->message.tag = 0;
+        actor_unlock(actor);
+    }
+    if (active)
+        deliver_to(context, actor, message);
+    read_end();
+    if (!active)
+        message_free(context, message);
+    return active;
+}
+
+/* ---- death */
+
+/* Signals the first half of a list, or frees it if its twin's holder has ended. False: the list is empty. */
+static bool release_first(struct context *context, struct actor *self, struct relation **list, enum message_kind kind,
+                          struct notice *notice)
+{
+    read_begin();
+    actor_lock(self);
+    struct relation *half = *list;
+    uint64_t peer = half == NULL ? 0 : half->peer;
+    if (half != NULL && peer == 0)
+        take_out(half);
+    actor_unlock(self);
+    struct actor *other = peer == 0 ? NULL : actor_find(peer);
+    if (other != NULL) { /* else: it is about to signal this half, or to remove it; look again */
+        actor_lock_two(self, other);
+        half = *list;
+        bool same = half != NULL && half->peer == peer;
+        if (same)
+            send_off(half, kind, notice, kind == KIND_DOWN ? &other->cold->monitors : &other->links);
+        actor_unlock_two(self, other);
+        if (same && kind == KIND_DOWN)
+            deliver_to(context, other, &half->message);
+        else if (same)
+            signal_deliver(context, other, &half->message);
+    }
+    read_end();
+    if (half != NULL && peer == 0)
+        pool_free(context->pool, half);
+    return half != NULL || peer != 0;
+}
+
+static void release_monitors(struct context *context, struct actor *self)
+{
+    for (;;) {
+        bool active;
+        actor_lock(self);
+        struct relation *half = self->cold->monitors;
+        actor_unlock(self);
+        if (half == NULL)
+            return;
+        read_begin();
+        struct relation *down = detach(self, half, &active);
+        read_end();
+        if (active)
+            pool_free(context->pool, down);
+        retire_watcher_half(context, half);
+    }
+}
+
+void relation_release_all(struct context *context, struct actor *self, struct notice *notice)
+{
+    while (release_first(context, self, &self->links, KIND_LINK_EXIT, notice))
+        ;
+    while (release_first(context, self, &self->watchers, KIND_DOWN, notice))
+        ;
+    if (self->cold != NULL)
+        release_monitors(context, self);
+}

@@ -1,0 +1,16 @@
+/* report.h: reports of ends: who crashed, why, the last message, the state (LOG-01 to LOG-03). */
+#ifndef TROUPE_ACTOR_REPORT_H
+#define TROUPE_ACTOR_REPORT_H
+
+#include "actor/actor.h"
+
+/* The actor ends by its own doing with this notice: logs what is to be logged. In its turn, before `ended` runs. */
+void report_end(struct actor *self, const struct notice *notice);
+/* The state as its describe callback shows it (cut to size - 1); "" without one. */
+void report_describe(struct actor *self, char *out, size_t size);
+/* What a message is, for a reason's text: kind, name or tag, body if its type prints it. In the actor's turn. */
+void report_name_message(struct actor *self, const tr_msg *message, char *out, size_t size);
+/* The scheduler's hook: a turn is too long. */
+void report_slow(struct task *task, unsigned worker, int64_t turn_ms);
+
+#endif

@@ -1,0 +1,199 @@
+/* request.c: the public functions for calls and replies. */
+#include "actor/call.h"
+#include "actor/end.h"
+#include "actor/mailbound.h"
+#include "actor/receive.h"
+#include "actor/relation.h"
+#include "actor/signal.h"
+#include "actor/wait.h"
+
+/* ---- calls */
+
+static int request(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
+{
+    *reply = NULL;
+    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
+        return TR_EINVAL;
+    return call_request(server, KIND_CALL, tag, body, size, timeout_ms, reply, NULL);
+}
+
+API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+{
+    if (UNLIKELY(api_enter() == NULL))
+        return TR_ESTOPPED;
+    tr_msg *answer;
+    int status = request(server, tag, body, size, timeout_ms, &answer);
+    struct context *context = context_self();
+    if (LIKELY(status == TR_OK)) {
+        if (UNLIKELY(message_size(answer) != reply_size))
+            status = TR_ESIZE;
+        else if (reply_size > 0)
+            memcpy(reply, message_body(answer), reply_size);
+        message_free(context, answer);
+    }
+    api_leave(context);
+    return status;
+}
+
+API void tr_call_or_exit(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+{
+    (void)tr_must(tr_call(server, tag, body, size, reply, reply_size, timeout_ms));
+}
+
+API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
+{
+    *reply = NULL;
+    if (api_enter() == NULL)
+        return TR_ESTOPPED;
+    tr_msg *answer;
+    int status = request(server, tag, body, size, timeout_ms, &answer);
+    struct context *context = context_self();
+    struct actor *self = actor_here(context);
+    if (status == TR_OK && self != NULL && !message_keep(context, self, answer)) {
+        message_free(context, answer);
+        status = TR_ENOMEM;
+    }
+    if (status == TR_OK)
+        *reply = answer;
+    api_leave(context);
+    return status;
+}
+
+/* ---- replies */
+
+/* The request in the calling process's hands is answered by this: nothing will be owed. */
+static void mark_answered(struct actor *self, tr_from from)
+{
+    tr_msg *message = self->current;
+    if (LIKELY(message != NULL && message->serial == from.serial && message->sender == from.caller.id))
+        message_flag(message, MESSAGE_DONE);
+    else if (self->cold != NULL && (message = self->cold->received) != NULL && message->serial == from.serial &&
+             message->sender == from.caller.id)
+        message_flag(message, MESSAGE_DONE);
+}
+
+static int reply(struct context *context, tr_from from, tr_msg *message)
+{
+    struct actor *self = actor_here(context);
+    if (message == NULL) {
+        context_count(context, COUNT_LOST);
+        call_fail(context, from.caller.id, from.serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
+        return TR_OK;
+    }
+    if (LIKELY(self != NULL))
+        mark_answered(self, from);
+    message->sender = self == NULL ? 0 : self->pid;
+    message_set_kind(message, KIND_REPLY);
+    call_answer(context, from.caller.id, from.serial, message);
+    return TR_OK;
+}
+
+API int tr_reply(tr_from from, const void *body, size_t size)
+{
+    struct context *context = api_enter();
+    if (UNLIKELY(context == NULL))
+        return TR_OK;
+    reply(context, from, message_copy(context, body, size));
+    api_leave(context);
+    return TR_OK;
+}
+
+API int tr_reply_give(tr_from from, tr_msg *message)
+{
+    struct context *context = message == NULL ? NULL : api_enter();
+    if (context != NULL) {
+        reply(context, from, message);
+        api_leave(context);
+    }
+    return TR_OK;
+}
+
+/* ---- asynchronous requests */
+
+API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size)
+{
+    struct actor *self = actor_self();
+    if (self == NULL)
+        return (tr_ref){ 0, 0 };
+    tr_ref ref = tr_monitor_alias(server, TR_ALIAS_REPLY);
+    struct context *context = api_enter();
+    tr_msg *message = tag < 1 ? NULL : message_copy(context, body, size);
+    if (message != NULL) {
+        message->sender = self->pid;
+        message->serial = ref.serial | REF_ALIAS_BIT;
+        message->tag = tag;
+        message_set_kind(message, KIND_CALL);
+        read_begin();
+        uint64_t pid = actor_resolve(server);
+        struct actor *actor = actor_find(pid);
+        if (actor != NULL && mailbound_take(context, actor, size) == TR_OK)
+            deliver_to(context, actor, message);
+        else
+            message_free(context, message);
+        read_end();
+    } else {
+        context_count(context, COUNT_LOST);
+    }
+    api_leave(context);
+    return ref;
+}
+
+API int tr_check_response(const tr_msg *message, tr_ref request, int *status, tr_msg **reply)
+{
+    if (!tr_same_ref(tr_ref_of(message), request) || (message->tag != TR_MSG_REPLY && message->tag != TR_MSG_DOWN))
+        return 0;
+    if (message->tag == TR_MSG_REPLY) {
+        tr_demonitor(request, true);
+        *reply = tr_keep(message);
+        *status = *reply == NULL ? TR_ENOMEM : TR_OK;
+        return 1;
+    }
+    *reply = NULL;
+    *status = tr_reason_of(message)->why == TR_WHY_NOPROC ? TR_ENOPROC : TR_EDOWN;
+    struct context *context = api_enter();
+    call_set_last(context, actor_here(context), notice_take(*message_notice((tr_msg *)(uintptr_t)message)));
+    api_leave(context);
+    return 1;
+}
+
+API int tr_wait_response(tr_ref request, int64_t timeout_ms, tr_msg **reply)
+{
+    *reply = NULL;
+    if (timeout_ms < TR_INFINITY)
+        return TR_EINVAL;
+    int status = TR_ETIMEDOUT;
+    const tr_msg *message = tr_receive_match(&(tr_match){ .ref = request }, timeout_ms);
+    if (message != NULL)
+        tr_check_response(message, request, &status, reply);
+    return status;
+}
+
+API int tr_receive_response(tr_ref request, int64_t timeout_ms, tr_msg **reply)
+{
+    int status = tr_wait_response(request, timeout_ms, reply);
+    if (status != TR_ETIMEDOUT)
+        return status;
+    tr_demonitor(request, true);
+    return tr_wait_response(request, 0, reply); /* ALIAS-02: it may have come in between */
+}
+
+API int tr_multi_call(const tr_pid *servers, size_t count, int tag, const void *body, size_t size, int64_t timeout_ms, int *statuses,
+                      tr_msg **replies)
+{
+    if (tag < 1 || timeout_ms < TR_INFINITY || actor_self() == NULL)
+        return actor_self() == NULL ? TR_EFOREIGN : TR_EINVAL;
+    tr_ref *requests = tr_alloc(count * sizeof *requests + 1);
+    if (requests == NULL)
+        return TR_ENOMEM;
+    int64_t deadline = deadline_after(clock_now(), timeout_ms);
+    int answered = 0;
+    for (size_t i = 0; i < count; i++)
+        requests[i] = tr_send_request(servers[i], tag, body, size);
+    for (size_t i = 0; i < count; i++) {
+        int64_t left = deadline == NEVER ? TR_INFINITY : (deadline - clock_now() + NS_PER_MS - 1) / NS_PER_MS;
+        statuses[i] = tr_receive_response(requests[i], deadline != NEVER && left < 0 ? 0 : left, &replies[i]);
+        answered += statuses[i] == TR_OK;
+    }
+    tr_free(requests);
+    return answered;
+}

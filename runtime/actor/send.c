@@ -1,0 +1,124 @@
+/* send.c: sending plain messages and casts. */
+#include "actor/call.h"
+#include "actor/end.h"
+#include "actor/mailbound.h"
+#include "actor/names.h"
+#include "actor/relation.h"
+#include "actor/signal.h"
+
+/* A sender of many makes room for its receivers before its backlog leaves the caches, and dies at a send if it must. */
+static void after_send(struct context *context, struct actor *self)
+{
+    struct worker *worker = context->worker;
+    bool tired = --worker->budget <= 0;
+    if (LIKELY(!tired && !signal_pending(self)))
+        return;
+    if (load_relaxed(&worker->in_runtime) != 1 || worker->critical > 0 || self->life == LIFE_DYING)
+        return;
+    if (tired) {
+        worker->budget = SEND_BUDGET;
+        actor_yield(self);
+    }
+    actor_check_signals(self);
+}
+
+/* Sends what `message` is, or, if it is NULL, a copy of the body. TR_OK: the message is the runtime's. */
+static int send(struct context *context, struct actor *self, tr_pid to, enum message_kind kind, int tag, const void *body, size_t size,
+                tr_msg *message)
+{
+    read_begin();
+    uint64_t pid = actor_resolve(to);
+    struct actor *receiver = actor_find(pid);
+    int status = receiver != NULL ? mailbound_take(context, receiver, size) : (to.id & PID_NAME_BIT) != 0 && pid == 0 ? TR_ENOPROC : TR_OK;
+    tr_msg *mine = message;
+    if (LIKELY(receiver != NULL && status == TR_OK)) {
+        if (mine == NULL)
+            mine = message_copy(context, body, size);
+        if (LIKELY(mine != NULL)) {
+            mine->sender = self == NULL ? 0 : self->pid;
+            mine->tag = tag;
+            message_set_kind(mine, kind);
+            deliver_to(context, receiver, mine);
+            trace_event(context->trace, TRACE_SEND, pid);
+        } else {
+            context_count(context, COUNT_LOST);
+            status = TR_ENOMEM;
+        }
+    }
+    read_end();
+    if (receiver == NULL && status == TR_OK && message != NULL)
+        message_free(context, message);
+    return status;
+}
+
+static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, tr_msg *message)
+{
+    struct context *context = api_enter();
+    if (UNLIKELY(context == NULL))
+        return TR_ESTOPPED;
+    struct actor *self = actor_here(context);
+    int status = send(context, self, to, kind, tag, body, size, message);
+    for (int64_t deadline = 0; UNLIKELY(status == TR_EFULL);) { /* bound: the receiver's overflow_wait_ms */
+        read_begin();
+        uint64_t pid = actor_resolve(to);
+        read_end();
+        if (!mailbound_wait(pid, size, &deadline))
+            break;
+        context = context_self();
+        status = send(context, self, to, kind, tag, body, size, message);
+    }
+    context = context_self();
+    if (LIKELY(self != NULL)) {
+        after_send(context, self);
+        context = context_self();
+    }
+    api_leave(context);
+    return status;
+}
+
+API int tr_send(tr_pid to, int tag, const void *body, size_t size)
+{
+    return UNLIKELY(tag < 1) ? TR_EINVAL : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
+}
+
+API int tr_cast(tr_pid to, int tag, const void *body, size_t size)
+{
+    send_or_wait(to, KIND_CAST, tag, body, size, NULL);
+    return TR_OK;
+}
+
+API void *tr_new(int tag, size_t size, tr_msg **message)
+{
+    struct context *context = tag < 1 ? NULL : api_enter();
+    *message = context == NULL ? NULL : message_new(context, size);
+    if (*message != NULL)
+        (*message)->tag = tag;
+    if (context != NULL)
+        api_leave(context);
+    return *message == NULL ? NULL : message_body(*message);
+}
+
+API int tr_give(tr_pid to, tr_msg *message)
+{
+    if (message == NULL || message->tag < 1)
+        return TR_EINVAL;
+    return send_or_wait(to, KIND_INFO, message->tag, NULL, message_size(message), message);
+}
+
+API int tr_send_alias(tr_ref alias, int tag, const void *body, size_t size)
+{
+    struct context *context = tag < 1 ? NULL : api_enter();
+    if (context == NULL)
+        return tag < 1 ? TR_EINVAL : TR_ESTOPPED;
+    struct actor *self = actor_here(context);
+    tr_msg *message = message_copy(context, body, size);
+    if (message != NULL) {
+        message->tag = tag;
+        message->sender = self == NULL ? 0 : self->pid;
+        relation_alias_deliver(context, alias.owner, alias.serial, message);
+    } else {
+        context_count(context, COUNT_LOST);
+    }
+    api_leave(context);
+    return message == NULL ? TR_ENOMEM : TR_OK;
+}

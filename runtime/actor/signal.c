@@ -1,0 +1,135 @@
+/* signal.c: sending and receiving signals. */
+#include "actor/signal.h"
+
+#include "actor/end.h"
+#include "actor/inbox.h"
+#include "actor/query.h"
+#include "actor/relation.h"
+#include "actor/wait.h"
+
+void signal_deliver(struct context *context, struct actor *actor, tr_msg *signal)
+{
+    bool first = mailbox_put(&actor->mailbox, &signal->node);
+    atomic_fetch_or_explicit(&actor->flags, ACTOR_SIG, memory_order_seq_cst); /* [WT1] before the look at the wait word; pairs with [WT2] */
+    if (first) {
+        schedule(context, &actor->task);
+        return;
+    }
+    uint64_t word = load_seq_cst(&actor->wait);
+    if (wait_is_waiting(word) &&
+        atomic_compare_exchange_strong_explicit(&actor->wait, &word, word | 2, memory_order_acq_rel, memory_order_relaxed))
+        schedule(context, &actor->task);
+}
+
+void signal_send(struct context *context, uint64_t to, tr_msg *signal)
+{
+    read_begin();
+    struct actor *actor = actor_find(to);
+    if (actor != NULL)
+        signal_deliver(context, actor, signal);
+    read_end();
+    if (actor == NULL)
+        message_free(context, signal);
+}
+
+void signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice)
+{
+    tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, from, notice);
+    if (signal == NULL)
+        context_count(context, COUNT_LOST);
+    else
+        signal_send(context, to, signal);
+}
+
+int deliver(tr_pid to, tr_msg *message)
+{
+    struct context *context = context_self();
+    read_begin();
+    struct actor *actor = actor_find(to.id);
+    if (actor != NULL)
+        deliver_to(context, actor, message);
+    read_end();
+    if (actor == NULL)
+        message_free(context, message);
+    return TR_OK;
+}
+
+/* ---- receiving */
+
+static void become_message(tr_msg *signal)
+{
+    signal->tag = TR_MSG_EXIT;
+    message_set_kind(signal, KIND_EXIT);
+}
+
+/* EXIT-01, the rows of exit/2. */
+static struct notice *apply_exit(struct actor *self, tr_msg *signal, bool *visible)
+{
+    struct notice *notice = *message_notice(signal);
+    if (notice->reason.why == TR_WHY_KILL)
+        return notice_static(TR_WHY_KILLED);
+    if (actor_traps(self)) {
+        become_message(signal);
+        *visible = true;
+        return NULL;
+    }
+    if (notice->reason.why == TR_WHY_NORMAL && signal->sender != self->pid)
+        return NULL;
+    return notice_take(notice);
+}
+
+/* EXIT-01, the rows of links. */
+static struct notice *apply_link_exit(struct context *context, struct actor *self, tr_msg *signal, bool *visible)
+{
+    struct notice *notice = *message_notice(signal);
+    if ((message_flags(signal) & MESSAGE_DONE) != 0 || !relation_link_ended(context, self, signal))
+        return NULL; /* unlinked meanwhile */
+    if (actor_traps(self)) {
+        become_message(signal);
+        *visible = true;
+        return NULL;
+    }
+    return notice->reason.why == TR_WHY_NORMAL ? NULL : notice_take(notice);
+}
+
+struct notice *signal_apply(struct context *context, struct actor *self, tr_msg *signal, bool *visible)
+{
+    *visible = false;
+    switch (message_kind(signal)) {
+    case KIND_EXIT_SIGNAL: return apply_exit(self, signal, visible);
+    case KIND_LINK_EXIT: return apply_link_exit(context, self, signal, visible);
+    default: query_answer(context, self, signal); return NULL;
+    }
+}
+
+struct notice *signal_fetch(struct context *context, struct actor *self)
+{
+    /* acquire: pairs with the release half of [WT1] */
+    atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ACTOR_SIG, memory_order_acq_rel);
+    for (;;) {
+        tr_msg *head = inbox_head(self);
+        if (head != NULL && !self->head_used && message_kind(head) >= KIND_EXIT_SIGNAL) {
+            bool visible;
+            struct notice *fatal = signal_apply(context, self, head, &visible);
+            if (!visible)
+                inbox_use_head(self, head);
+            if (fatal != NULL)
+                return fatal;
+        }
+        struct mailbox_node *next = head == NULL ? MAILBOX_BUSY_NODE : mailbox_next(&self->mailbox, &head->node);
+        if (next == NULL)
+            return NULL;
+        if (next == MAILBOX_BUSY_NODE) { /* a signal may stand behind the node that is not linked yet: look again at the next boundary */
+            atomic_fetch_or_explicit(&self->flags, ACTOR_SIG, memory_order_relaxed);
+            return NULL;
+        }
+        inbox_advance(context, self, head);
+    }
+}
+
+NOINLINE void actor_check_signals_slow(struct actor *self)
+{
+    struct notice *fatal = signal_fetch(context_self(), self);
+    if (fatal != NULL)
+        actor_exit(self, fatal, false);
+}

@@ -1,0 +1,197 @@
+/* spawn.c: making processes.
+ *
+ * Order: block; start message into the empty mailbox (so the maker has the token, and the message is the first); pid; visible; name;
+ * links and monitors; schedule. Whoever finds the actor before the last step enqueues behind the start message and schedules nothing. */
+#include "actor/spawn.h"
+
+#include "actor/end.h"
+#include "actor/handler.h"
+#include "actor/mailbound.h"
+#include "actor/names.h"
+#include "actor/relation.h"
+#include "actor/signal.h"
+
+/* ---- making */
+
+static bool needs_cold(const struct making *making)
+{
+    const tr_spawn_options *options = making->options;
+    return options != NULL && (options->label != NULL || options->stack_size != 0 || options->mailbox_messages != 0 ||
+                               options->mailbox_bytes != 0 || (making->behaviour == NULL && options->data != NULL) ||
+                               (options->flags & TR_SPAWN_PIN_THREAD) != 0);
+}
+
+static bool set_options(struct context *context, struct actor *actor, const struct making *making)
+{
+    const tr_spawn_options *options = making->options;
+    if (options == NULL)
+        return true;
+    if ((options->flags & TR_SPAWN_TRAP_EXIT) != 0)
+        store_relaxed(&actor->flags, ACTOR_TRAP); /* relaxed: nobody knows it yet */
+    if (making->behaviour != NULL)
+        actor->data = options->data;
+    if (!needs_cold(making))
+        return true;
+    struct cold *cold = actor_cold(context, actor);
+    if (cold == NULL)
+        return false;
+    cold->label = options->label;
+    cold->stack_size = options->stack_size;
+    cold->entry_data = options->data;
+    if ((options->flags & TR_SPAWN_PIN_THREAD) != 0)
+        actor->traits |= TRAIT_PINNED;
+    cold->home = WORKERS_MOST;
+    return mailbound_init(context, actor, options);
+}
+
+static struct actor *new_actor(struct context *context, const struct making *making)
+{
+    const tr_actor *behaviour = making->behaviour;
+    size_t extra = making->options == NULL ? 0 : making->options->extra_state;
+    size_t state_size = (behaviour == NULL ? 0 : behaviour->state_size) + extra;
+    if (state_size > UINT32_MAX)
+        return NULL;
+    struct actor *actor = pool_alloc(context->pool, sizeof *actor + state_size);
+    if (actor == NULL)
+        return NULL;
+    memset(actor, 0, sizeof *actor + state_size);
+    mailbox_init(&actor->mailbox);
+    actor->task.run = actor_run;
+    actor->behaviour = behaviour;
+    actor->state_size = (uint32_t)state_size;
+    actor->traits = making->protocol ? TRAIT_PROTOCOL : 0;
+    if (behaviour == NULL)
+        memcpy(&actor->data, &making->entry, sizeof making->entry);
+    if (!set_options(context, actor, making)) {
+        if (actor->cold != NULL)
+            pool_free(context->pool, actor->cold);
+        pool_free(context->pool, actor);
+        return NULL;
+    }
+    return actor;
+}
+
+static tr_msg *new_start(struct context *context, const struct making *making)
+{
+    tr_msg *start = message_copy(context, making->arg, making->arg_size);
+    if (start != NULL) {
+        start->sender = making->starter;
+        start->serial = making->serial;
+        start->tag = making->waits;
+        message_set_kind(start, KIND_START);
+    }
+    return start;
+}
+
+static void unmake(struct context *context, struct actor *actor, tr_msg *start)
+{
+    if (start != NULL)
+        message_free(context, start);
+    if (actor == NULL)
+        return;
+    if (actor->cold != NULL) {
+        mailbound_free(context, actor->cold->bound);
+        pool_free(context->pool, actor->cold);
+    }
+    pool_free(context->pool, actor);
+}
+
+static int relate(struct context *context, struct actor *actor, struct making *making)
+{
+    if (making->parent != NULL)
+        actor->parent = making->parent->pid;
+    if (making->peer != NULL && relation_link(context, making->peer, actor) != TR_OK)
+        return TR_ENOMEM;
+    if (making->watcher != NULL && (making->monitor = relation_monitor(context, making->watcher, actor->pid, 0, TR_WHY_NOPROC)) == 0)
+        return TR_ENOMEM;
+    return TR_OK;
+}
+
+int spawn_make(struct context *context, struct making *making, struct actor **made)
+{
+    struct actor *actor = new_actor(context, making);
+    tr_msg *start = actor == NULL ? NULL : new_start(context, making);
+    uint64_t pid = start == NULL ? 0 : slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
+    if (pid == 0) {
+        int status = start == NULL ? TR_ENOMEM : TR_ELIMIT;
+        unmake(context, actor, start);
+        return status;
+    }
+    actor->pid = pid;
+    mailbox_put(&actor->mailbox, &start->node);
+    slots_publish(context_table(TABLE_PIDS), pid, actor);
+    context_count(context, COUNT_SPAWNED);
+    trace_spawn(context->trace, pid, actor_label(actor));
+    int status = making->name == NULL ? TR_OK : names_register(context, making->name, actor);
+    if (status == TR_OK)
+        status = relate(context, actor, making);
+    if (status != TR_OK)
+        actor_die(context, actor, notice_static(TR_WHY_SYSTEM_LIMIT)); /* visible, but still the caller's to run: it never begins */
+    *made = status == TR_OK ? actor : NULL;
+    return status;
+}
+
+void spawn_go(struct context *context, struct actor *actor) { schedule(context, &actor->task); }
+
+/* ---- the public functions */
+
+/* No process could be made: a pid that is dead, and what links and monitors would have said. */
+static tr_pid dead_on_arrival(struct context *context, struct actor *self, struct making *making, int flags)
+{
+    uint64_t pid = slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
+    if (pid != 0)
+        slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], pid);
+    else
+        pid = SLOT_INDEX_MASK; /* generation 0: nobody ever has it */
+    if ((flags & TR_SPAWN_LINK) != 0 && self != NULL)
+        signal_exit(context, pid, self->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
+    if ((flags & TR_SPAWN_MONITOR) != 0 && self != NULL)
+        making->monitor = relation_monitor(context, self, pid, 0, TR_WHY_SYSTEM_LIMIT);
+    return (tr_pid){ pid };
+}
+
+static tr_pid spawn(struct making *making)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return (tr_pid){ 0 };
+    int flags = making->options == NULL ? 0 : making->options->flags;
+    struct actor *self = actor_here(context), *made;
+    if ((flags & TR_SPAWN_LINK) != 0)
+        making->peer = self;
+    if ((flags & TR_SPAWN_MONITOR) != 0)
+        making->watcher = self;
+    tr_pid pid;
+    if (spawn_make(context, making, &made) == TR_OK) {
+        pid.id = made->pid;
+        spawn_go(context, made);
+    } else {
+        pid = dead_on_arrival(context, self, making, flags);
+    }
+    if ((flags & TR_SPAWN_MONITOR) != 0 && making->options->monitor != NULL)
+        *making->options->monitor = (tr_ref){ self == NULL ? 0 : self->pid, making->monitor };
+    api_leave(context);
+    return pid;
+}
+
+API tr_pid tr_spawn_with(tr_entry *entry, const void *arg, size_t size, const tr_spawn_options *options)
+{
+    return spawn(&(struct making){ .entry = entry, .arg = arg, .arg_size = size, .options = options });
+}
+
+API tr_pid tr_spawn(tr_entry *entry, const void *arg, size_t size) { return tr_spawn_with(entry, arg, size, NULL); }
+
+API tr_pid tr_spawn_link(tr_entry *entry, const void *arg, size_t size)
+{
+    return tr_spawn_with(entry, arg, size, &(tr_spawn_options){ .flags = TR_SPAWN_LINK });
+}
+
+API tr_pid tr_spawn_monitor(tr_entry *entry, const void *arg, size_t size, tr_ref *monitor)
+{
+    return tr_spawn_with(entry, arg, size, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = monitor });
+}
+
+API tr_pid tr_spawn_actor(const tr_actor *actor, const void *arg, size_t size, const tr_spawn_options *options)
+{
+    return spawn(&(struct making){ .behaviour = actor, .arg = arg, .arg_size = size, .options = options });
+}

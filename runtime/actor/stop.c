@@ -1,0 +1,107 @@
+/* stop.c: the dispositions that carry data: stored in the process, counted only if the callback returns them. */
+#include "actor/call.h"
+#include "actor/end.h"
+#include "actor/foreign.h"
+#include "actor/handler.h"
+#include "actor/report.h"
+
+#include <stdio.h>
+
+static struct cold *cold_of_caller(struct context *context, const char *function)
+{
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    if (self == NULL)
+        misuse(function, "only a callback of a process returns a disposition");
+    return actor_cold_or_exit(context, self);
+}
+
+static void set_stop(struct context *context, struct cold *cold, const tr_reason *reason)
+{
+    notice_drop(context, cold->stop_notice);
+    cold->stop_notice = notice_new(context, reason, NULL, 0);
+}
+
+API int tr_stop(tr_reason reason)
+{
+    struct context *context = api_enter();
+    set_stop(context, cold_of_caller(context, "tr_stop"), &reason);
+    api_leave(context);
+    return DISPOSITION_STOP;
+}
+
+API int tr_stop_reply(tr_reason reason, tr_from from, const void *body, size_t size)
+{
+    struct context *context = api_enter();
+    struct cold *cold = cold_of_caller(context, "tr_stop_reply");
+    set_stop(context, cold, &reason);
+    if (cold->stop_reply != NULL)
+        message_free(context, cold->stop_reply);
+    cold->stop_reply = message_copy(context, body, size);
+    cold->stop_reply_to = from;
+    if (cold->stop_reply != NULL)
+        message_set_kind(cold->stop_reply, KIND_REPLY);
+    api_leave(context);
+    return DISPOSITION_STOP;
+}
+
+API int tr_idle(int64_t ms)
+{
+    struct context *context = api_enter();
+    cold_of_caller(context, "tr_idle")->idle_ms = ms;
+    api_leave(context);
+    return ms < TR_INFINITY ? TR_EINVAL : DISPOSITION_IDLE;
+}
+
+API int tr_continue(int tag, const void *body, size_t size)
+{
+    struct context *context = api_enter();
+    struct cold *cold = cold_of_caller(context, "tr_continue");
+    tr_msg *message = tag < 1 ? NULL : message_copy(context, body, size);
+    if (message != NULL) {
+        message->tag = tag;
+        message->sender = cold->actor->pid;
+        message_set_kind(message, KIND_CONTINUE);
+        if (cold->continued != NULL)
+            message_free(context, cold->continued);
+        cold->continued = message;
+    }
+    api_leave(context);
+    return message != NULL ? DISPOSITION_CONTINUE : tag < 1 ? TR_EINVAL : TR_ENOMEM;
+}
+
+API int tr_unexpected(const tr_msg *message)
+{
+    struct context *context = api_enter();
+    struct cold *cold = cold_of_caller(context, "tr_unexpected");
+    tr_reason reason = { .why = TR_WHY_UNEXPECTED, .code = message->tag };
+    report_name_message(cold->actor, message, reason.text, sizeof reason.text);
+    context = context_self();
+    set_stop(context, cold, &reason);
+    api_leave(context);
+    return DISPOSITION_CRASH;
+}
+
+/* ---- for those who write behaviours */
+
+API const tr_reason *tr_stop_reason(int disposition)
+{
+    struct context *context = context_self();
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    if ((disposition != DISPOSITION_STOP && disposition != DISPOSITION_CRASH) || self == NULL || self->cold == NULL ||
+        self->cold->stop_notice == NULL)
+        return NULL;
+    return &self->cold->stop_notice->reason;
+}
+
+API int tr_fail(int status, const tr_reason *reason)
+{
+    struct context *context = api_enter();
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    if (self == NULL && context != NULL)
+        self = foreign_proxy(context);
+    if (self != NULL && actor_cold(context, self) != NULL)
+        call_set_last(context, self, notice_new(context, reason, NULL, 0));
+    if (context != NULL)
+        api_leave(context);
+    return status;
+}

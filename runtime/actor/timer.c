@@ -1,0 +1,283 @@
+/* timer.c: timers.
+ *
+ * A timer is a record with a handle in the table of timers. Its wheel is that of its receiver (TMR-08), and the wheel's lock guards everything
+ * about it: whether it is in the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02),
+ * and a receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets EXITING and then takes
+ * the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ * Reclamation: through RCU, since cancel finds it by handle. */
+#include "actor/timer.h"
+
+#include "actor/call.h"
+#include "actor/names.h"
+#include "actor/relation.h"
+#include "actor/signal.h"
+#include "base/clock.h"
+#include "sched/scheduler.h"
+
+struct timer {
+    uint64_t handle; /* (c) first: the rule of slots.h */
+    struct alarm alarm;
+    uint64_t to;             /* (c) a pid or a name */
+    tr_msg *message;         /* (l) of the wheel; what is delivered */
+    int64_t interval_ns;     /* (c) 0: one-shot */
+    struct timer *next, **link; /* (l) of the receiver's list; link NULL: a name's */
+    struct retired retired;
+};
+
+int64_t timer_fire(struct wheel_node *node, void *context)
+{
+    struct alarm *alarm = CONTAINER_OF(node, struct alarm, node);
+    return alarm->fire(alarm, context);
+}
+
+/* ---- under the wheel's lock */
+
+static void list_add(struct actor *receiver, struct timer *timer)
+{
+    timer->next = receiver->timers;
+    timer->link = &receiver->timers;
+    if (timer->next != NULL)
+        timer->next->link = &timer->next;
+    receiver->timers = timer;
+}
+
+static void list_remove(struct timer *timer)
+{
+    if (timer->link == NULL)
+        return;
+    *timer->link = timer->next;
+    if (timer->next != NULL)
+        timer->next->link = timer->link;
+    timer->link = NULL;
+}
+
+static void release(struct retired *item, void *argument)
+{
+    struct context *context = argument;
+    struct timer *timer = CONTAINER_OF(item, struct timer, retired);
+    if (timer->message != NULL)
+        message_free(context, timer->message);
+    pool_free(context->pool, timer);
+}
+
+/* Out of the wheel and the list. */
+static void retire(struct context *context, struct timer *timer)
+{
+    slots_clear(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS], timer->handle);
+    timer->retired.release = release;
+    reclaim_retire(context->bin, &timer->retired);
+}
+
+static void deliver_now(struct context *context, uint64_t to, tr_msg *message)
+{
+    struct actor *receiver = actor_find((to & PID_NAME_BIT) == 0 ? to : names_find(to)); /* TMR-06 */
+    if (receiver == NULL)
+        message_free(context, message);
+    else if (message_kind(message) == KIND_EXIT_SIGNAL)
+        signal_deliver(context, receiver, message);
+    else
+        deliver_to(context, receiver, message);
+}
+
+/* Inside a read section. */
+static int64_t fire(struct alarm *alarm, struct context *context)
+{
+    struct timer *timer = CONTAINER_OF(alarm, struct timer, alarm);
+    if (timer->interval_ns > 0) {
+        tr_msg *copy = message_copy(context, message_body(timer->message), message_size(timer->message));
+        if (copy != NULL) {
+            copy->tag = timer->message->tag;
+            copy->serial = timer->handle;
+            deliver_now(context, timer->to, copy);
+        } else {
+            context_count(context, COUNT_LOST);
+        }
+        return alarm->node.due_ns + timer->interval_ns;
+    }
+    tr_msg *message = timer->message;
+    timer->message = NULL;
+    list_remove(timer);
+    deliver_now(context, timer->to, message);
+    retire(context, timer);
+    return NEVER;
+}
+
+void timer_release_for(struct context *context, struct actor *actor)
+{
+    struct wheel *wheel = scheduler_wheel(actor->pid);
+    if (actor->timers == NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) != 0)
+        return;
+    wheel_lock(wheel);
+    for (struct timer *timer; (timer = actor->timers) != NULL;) {
+        list_remove(timer);
+        wheel_remove_locked(wheel, &timer->alarm.node);
+        retire(context, timer);
+    }
+    wheel_unlock(wheel);
+}
+
+/* ---- starting */
+
+/* Puts the timer into its receiver's wheel. False: the receiver is dead. Inside a read section. */
+static bool set_going(struct timer *timer, int64_t due_ns)
+{
+    bool by_name = (timer->to & PID_NAME_BIT) != 0, earlier = false;
+    struct actor *receiver = by_name ? NULL : actor_find(timer->to);
+    struct wheel *wheel = scheduler_wheel(timer->to);
+    slots_publish(context_table(TABLE_TIMERS), timer->handle, timer);
+    wheel_lock(wheel);
+    bool good = by_name || (receiver != NULL && (load_acquire(&receiver->flags) & ACTOR_EXITING) == 0);
+    if (good) {
+        if (receiver != NULL)
+            list_add(receiver, timer);
+        earlier = wheel_insert_locked(wheel, &timer->alarm.node, due_ns);
+    }
+    wheel_unlock(wheel);
+    if (earlier)
+        scheduler_timer_earlier(due_ns);
+    return good;
+}
+
+/* Takes the message, whatever comes of it. */
+static int start(struct context *context, int64_t ms, tr_pid to, tr_msg *message, int64_t interval_ns, tr_timer *out)
+{
+    struct timer *timer = message == NULL ? NULL : pool_alloc(context->pool, sizeof *timer);
+    uint64_t handle = timer == NULL ? 0 : slots_take(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS]);
+    if (handle == 0) {
+        if (timer != NULL)
+            pool_free(context->pool, timer);
+        if (message != NULL)
+            message_free(context, message);
+        return TR_ENOMEM;
+    }
+    memset(timer, 0, sizeof *timer);
+    timer->handle = message->serial = handle;
+    timer->alarm.fire = fire;
+    wheel_node_init(&timer->alarm.node);
+    timer->to = to.id;
+    timer->message = message;
+    timer->interval_ns = interval_ns;
+    if (out != NULL)
+        out->id = handle;
+    read_begin();
+    bool going = set_going(timer, deadline_after(clock_now(), ms));
+    if (!going)
+        retire(context, timer); /* TMR-05 */
+    read_end();
+    return TR_OK;
+}
+
+static int start_message(int64_t ms, tr_pid to, int tag, const void *body, size_t size, int64_t interval_ns, tr_timer *timer)
+{
+    if (ms < 0)
+        return TR_EINVAL;
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    tr_msg *message = message_copy(context, body, size);
+    if (message != NULL)
+        message->tag = tag;
+    int status = start(context, ms, to, message, interval_ns, timer);
+    api_leave(context);
+    return status;
+}
+
+API int tr_send_after(int64_t ms, tr_pid to, int tag, const void *body, size_t size, tr_timer *timer)
+{
+    return tag < 1 ? TR_EINVAL : start_message(ms, to, tag, body, size, 0, timer);
+}
+
+API int tr_start_timer(int64_t ms, tr_pid to, const void *body, size_t size, tr_timer *timer)
+{
+    return start_message(ms, to, TR_MSG_TIMEOUT, body, size, 0, timer);
+}
+
+API int tr_send_interval(int64_t ms, tr_pid to, int tag, const void *body, size_t size, tr_timer *timer)
+{
+    return tag < 1 || ms < 1 || ms > INT64_MAX / NS_PER_MS ? TR_EINVAL : start_message(ms, to, tag, body, size, ms * NS_PER_MS, timer);
+}
+
+API int tr_exit_after(int64_t ms, tr_pid to, tr_reason reason, tr_timer *timer)
+{
+    if (ms < 0)
+        return TR_EINVAL;
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    struct actor *self = actor_here(context);
+    tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, self == NULL ? 0 : self->pid, notice_new(context, &reason, NULL, 0));
+    int status = start(context, ms, to, signal, 0, timer);
+    api_leave(context);
+    return status;
+}
+
+/* ---- reading and cancelling */
+
+static int64_t left_ms(const struct timer *timer)
+{
+    int64_t left = timer->alarm.node.due_ns - clock_now();
+    return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+/* ms left, or -1; cancel: it is out of the wheel then. */
+static int64_t look_up(struct context *context, tr_timer id, bool cancel)
+{
+    int64_t left = -1;
+    read_begin();
+    struct timer *timer = slots_find(context_table(TABLE_TIMERS), id.id);
+    if (timer != NULL) {
+        struct wheel *wheel = scheduler_wheel(timer->to);
+        wheel_lock(wheel);
+        bool active = wheel_node_in(&timer->alarm.node);
+        if (active)
+            left = left_ms(timer);
+        if (active && cancel) {
+            wheel_remove_locked(wheel, &timer->alarm.node);
+            list_remove(timer);
+        }
+        wheel_unlock(wheel);
+        if (active && cancel)
+            retire(context, timer);
+    }
+    read_end();
+    return left;
+}
+
+API int64_t tr_timer_cancel(tr_timer timer)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return -1;
+    int64_t left = look_up(context, timer, true);
+    api_leave(context);
+    return left;
+}
+
+API int64_t tr_timer_read(tr_timer timer)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return -1;
+    int64_t left = look_up(context, timer, false);
+    api_leave(context);
+    return left;
+}
+
+API int tr_timer_cancel_async(tr_timer timer)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    struct actor *self = actor_here(context);
+    tr_msg *result = self == NULL ? NULL : message_new(context, sizeof(int64_t));
+    if (result != NULL) {
+        *(int64_t *)message_body(result) = look_up(context, timer, true);
+        result->tag = TR_MSG_TIMER;
+        result->serial = timer.id;
+        deliver((tr_pid){ self->pid }, result);
+    }
+    api_leave(context);
+    return self == NULL ? TR_EFOREIGN : result == NULL ? TR_ENOMEM : TR_OK;
+}
+
+API int64_t tr_now_ns(void) { return clock_now(); }

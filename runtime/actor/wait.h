@@ -1,0 +1,70 @@
+/* wait.h: how an actor blocks without giving up the run token: calls, sleeps, sockets; and its one timer.
+ *
+ * The wait word is one of
+ *     0             not waiting
+ *     WAITING(s)    s << 2 | 1: blocked in its wait number s, off its fiber: whoever makes it BUSY or a reply schedules it
+ *     BUSY(s)       s << 2 | 3: the same wait, but already scheduled or running: a reply may come, nobody schedules
+ *     reply         a pointer, even: the answer of wait s
+ * Edges, each by compare-and-swap, except the first:
+ *     0 -> WAITING        the owner's side of the switch (after_park): its registers are saved, so it may be resumed at once
+ *     WAITING -> reply    wait_answer: schedules          BUSY -> reply    wait_answer: does not
+ *     WAITING -> BUSY     wait_wake (sockets), the timer, a signal: schedules
+ *     BUSY -> WAITING     the owner again (after_park)    BUSY -> 0, reply -> 0   the owner, awake
+ * Serials never repeat, so a late answer or wake fails its exchange: no late reply, no double wake, and nobody writes to a stack that may
+ * be gone.
+ *
+ * Races, each with both halves:
+ *  - signal against park: the signaller enqueues, sets SIG, then looks at the wait word [WT1]; the owner makes the word WAITING, then looks at
+ *    SIG [WT2]. Both sequentially consistent: one of them sees the other.
+ *  - the timer's disarming against a new deadline: the timer makes `armed` NEVER, then looks at the deadline again [WT3]; the owner stores the
+ *    deadline, then looks at `armed` [WT4]. Sequentially consistent fences between.
+ *  - a deadline that belongs to another wait: the owner stores it before the word is WAITING(s) [WT5] release; the timer reads the word [WT6]
+ *    acquire, then the deadline: what it reads is of wait s or later, and if later, its exchange on WAITING(s) fails.
+ * Reclamation: actor and cold part are freed a grace period after death; all who are not the owner come through a pid in a read section, or
+ * are the timer, which death removes from its wheel under the wheel's lock. */
+#ifndef TROUPE_ACTOR_WAIT_H
+#define TROUPE_ACTOR_WAIT_H
+
+#include "actor/actor.h"
+#include "base/clock.h"
+
+#define WAIT_WAITING(serial) ((serial) << 2 | 1)
+#define WAIT_BUSY(serial)    ((serial) << 2 | 3)
+static inline bool wait_is_waiting(uint64_t word) { return (word & 3) == 1; }
+static inline bool wait_is_reply(uint64_t word) { return word != 0 && (word & 1) == 0; }
+
+/* Owner: the number of its next wait. The cold part is there. */
+static inline uint64_t wait_next_serial(struct actor *self) { return ++self->cold->serial; }
+
+enum wait_result { WAIT_REPLY, WAIT_WOKEN, WAIT_TIMEOUT, WAIT_NO_MEMORY };
+
+/* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is safely parked, on another stack, inside a read section: what makes
+ * the event possible is published there or before. Returns
+ *     WAIT_REPLY      *reply is the caller's
+ *     WAIT_WOKEN      wait_wake was called: look again (only if `wakeable`; else such wakes are passed over)
+ *     WAIT_TIMEOUT    the deadline (ns; NEVER) has passed, and no reply came; none will
+ *     WAIT_NO_MEMORY  no fiber could be had; post was not called
+ * Signals are handled meanwhile; a fatal one does not return. On return the worker may be another. */
+enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg), void *arg,
+                          tr_msg **reply);
+
+/* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the caller's. Any thread with a
+ * context; inside a read section. */
+bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
+
+/* Owner, blocked or not: sets when its timer is to act, and sees that it will. Before a wait or before the actor gives up the token. */
+void wait_arm(struct actor *self, int64_t deadline);
+/* Death: the timer is out of its wheel afterwards and stays out. */
+void wait_disarm_for_good(struct actor *self);
+void wait_cold_init(struct actor *self, struct cold *cold);
+
+/* For sockets: the calling actor, its pid, and a wait that is woken by number. */
+struct actor *actor_self(void);
+tr_pid actor_pid(const struct actor *actor);
+uint64_t wait_serial(struct actor *self);
+/* True: look again (woken, or for no reason); false: the deadline has passed, or there is no memory to block. */
+bool wait_park(struct actor *self, uint64_t serial, int64_t deadline_ns, void (*post)(void *arg), void *arg);
+/* Any thread with a context; stale serials are harmless. */
+void wait_wake(tr_pid pid, uint64_t serial);
+
+#endif

@@ -1,0 +1,27 @@
+/* clock.h: the seam of time (D15): every reading of a clock in the runtime goes through here.
+ *
+ * Monotonic nanoseconds. `clock_now` is exact (about 25 ns). `clock_coarse` is the kernel's tick (about 5 ns) plus its resolution, so it is
+ * never behind the exact clock: a deadline may be computed from it (late by a tick, never early), but whether a deadline has passed is asked
+ * of `clock_now` only. Wall time is for log records only. */
+#ifndef TROUPE_BASE_CLOCK_H
+#define TROUPE_BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_now(void);
+int64_t clock_coarse(void);
+int64_t clock_wall(void);
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+#define NEVER     INT64_MAX
+
+/* The instant `timeout_ms` after `now`; for ever for -1 and for anything past the end of time. */
+static inline int64_t deadline_after(int64_t now, int64_t timeout_ms)
+{
+    if (timeout_ms < 0 || timeout_ms >= (INT64_MAX - now) / NS_PER_MS)
+        return NEVER;
+    return now + timeout_ms * NS_PER_MS;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* compiler.h: what the code asks of the compiler, under names of its own: branch hints, inlining, and which sanitizer is in. */
+#ifndef TROUPE_BASE_COMPILER_H
+#define TROUPE_BASE_COMPILER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define NOINLINE            __attribute__((noinline))
+#define ALWAYS_INLINE       inline __attribute__((always_inline))
+#define NORETURN            __attribute__((noreturn))
+#define CACHE_LINE          64
+#define CACHE_ALIGNED       __attribute__((aligned(CACHE_LINE)))
+#define API                 __attribute__((visibility("default")))
+
+#if defined(__has_feature)
+#define TR_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define TR_HAS_FEATURE(feature) 0
+#endif
+
+/* 1 or 0, so that code branches with `if` and both arms always compile */
+#if defined(__SANITIZE_ADDRESS__) || TR_HAS_FEATURE(address_sanitizer)
+#define WITH_ASAN 1
+#else
+#define WITH_ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__) || TR_HAS_FEATURE(thread_sanitizer)
+#define WITH_TSAN 1
+#else
+#define WITH_TSAN 0
+#endif
+
+#if WITH_TSAN
+#define NO_TSAN __attribute__((no_sanitize("thread")))
+#else
+#define NO_TSAN
+#endif
+#if WITH_ASAN
+#define NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define NO_ASAN
+#endif
+
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+#endif

@@ -1,0 +1,198 @@
+/* slots.c: where free indexes rest: the table's FIFO under its lock, and batches of them in the caches. */
+#include "memory/slots.h"
+
+#include "base/check.h"
+#include "memory/source.h"
+
+enum { WORDS_A_PAGE = 512 };
+
+#define FREE_BIT         UINT64_C(1)
+#define RESERVED_BIT     (UINT64_C(1) << 63)
+#define NEXT_SHIFT       1
+#define GENERATION_SHIFT (NEXT_SHIFT + SLOT_INDEX_BITS)
+
+static uint64_t free_word(uint64_t generation, uint32_t next)
+{
+    return generation << GENERATION_SHIFT | (uint64_t)next << NEXT_SHIFT | FREE_BIT;
+}
+
+static uint64_t word_generation(const struct slots *slots, uint64_t word)
+{
+    return word == 0 ? slots->first_generation : word >> GENERATION_SHIFT & SLOT_LAST_GENERATION;
+}
+
+static uint32_t word_next(uint64_t word) { return (uint32_t)(word >> NEXT_SHIFT & SLOT_INDEX_MASK); }
+
+static void lock(struct slots *slots) { tr_check(pthread_mutex_lock(&slots->lock) == 0); }
+static void unlock(struct slots *slots) { tr_check(pthread_mutex_unlock(&slots->lock) == 0); }
+
+struct slots *slots_create(uint32_t capacity) { return slots_create_at(capacity, 1); }
+
+struct slots *slots_create_at(uint32_t capacity, uint64_t first_generation)
+{
+    tr_check(capacity > 0 && capacity <= SLOTS_MOST);
+    tr_check(first_generation > 0 && first_generation <= SLOT_LAST_GENERATION);
+    struct slots *slots = source_map(sizeof *slots, CACHE_LINE);
+    if (slots == NULL)
+        return NULL;
+    slots->capacity = (capacity + WORDS_A_PAGE - 1) & ~(uint32_t)(WORDS_A_PAGE - 1);
+    slots->words = source_reserve(slots->capacity * sizeof *slots->words, CACHE_LINE);
+    if (slots->words == NULL) {
+        source_unmap(slots, sizeof *slots);
+        return NULL;
+    }
+    uint32_t batch = slots->capacity / 256;
+    slots->batch = batch > SLOT_BATCH ? SLOT_BATCH : batch;
+    slots->first_generation = first_generation;
+    pthread_mutex_init(&slots->lock, NULL);
+    return slots;
+}
+
+void slots_destroy(struct slots *slots)
+{
+    tr_check(slots->caches == NULL);
+    pthread_mutex_destroy(&slots->lock);
+    source_unreserve((void *)slots->words, slots->capacity * sizeof *slots->words);
+    source_unmap(slots, sizeof *slots);
+}
+
+/* Under the lock: appends free indexes to the FIFO. Free words are read under the lock or by their index' holder:
+ * relaxed. */
+static void give_back(struct slots *slots, const uint32_t *indexes, uint32_t count)
+{
+    if (count == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        _Atomic uint64_t *word = &slots->words[indexes[i]];
+        store_relaxed(word, free_word(word_generation(slots, load_relaxed(word)), i + 1 < count ? indexes[i + 1] : 0));
+    }
+    if (slots->free_count == 0) {
+        slots->first_free = indexes[0];
+    } else {
+        _Atomic uint64_t *last = &slots->words[slots->last_free];
+        store_relaxed(last, free_word(word_generation(slots, load_relaxed(last)), indexes[0]));
+    }
+    slots->last_free = indexes[count - 1];
+    slots->free_count += count;
+}
+
+/* Under the lock. */
+static void give_used_back(struct slots *slots, struct slot_cache *mine)
+{
+    give_back(slots, mine->used, mine->used_count);
+    mine->used_count = 0;
+}
+
+/* Under the lock: caches are known to the table from their first use, so that `slots_live` can add them up. */
+static void know(struct slots *slots, struct slot_cache *mine)
+{
+    if (mine->known)
+        return;
+    mine->known = true;
+    mine->previous = &slots->caches;
+    mine->next = slots->caches;
+    if (mine->next != NULL)
+        mine->next->previous = &mine->next;
+    slots->caches = mine;
+}
+
+/* Up to a batch of indexes: recycled ones in the order in which they came back, then such as were never used. */
+static NOINLINE void refill(struct slots *slots, struct slot_cache *mine)
+{
+    lock(slots);
+    know(slots, mine);
+    if (slots->free_count < slots->batch)
+        give_used_back(slots, mine);
+    uint32_t touched = load_relaxed(&slots->touched);
+    uint32_t from_list = slots->free_count < slots->batch ? slots->free_count : slots->batch;
+    uint32_t rest = slots->capacity - touched;
+    uint32_t from_rest = slots->batch - from_list < rest ? slots->batch - from_list : rest;
+    uint32_t count = from_list + from_rest;
+    mine->fresh_count = count;
+    for (uint32_t i = 0; i < from_list; i++) { /* handed out from the end: the first goes last */
+        uint32_t index = slots->first_free;
+        slots->first_free = word_next(load_relaxed(&slots->words[index]));
+        mine->fresh[--count] = index;
+    }
+    slots->free_count -= from_list;
+    for (uint32_t i = 0; i < from_rest; i++)
+        mine->fresh[--count] = touched++;
+    store_relaxed(&slots->touched, touched);
+    unlock(slots);
+}
+
+uint64_t slots_take(struct slots *slots, struct slot_cache *mine)
+{
+    if (UNLIKELY(mine->fresh_count == 0)) {
+        refill(slots, mine);
+        if (mine->fresh_count == 0)
+            return 0;
+    }
+    uint32_t index = mine->fresh[--mine->fresh_count];
+    _Atomic uint64_t *word = &slots->words[index];
+    uint64_t generation = word_generation(slots, load_relaxed(word)); /* relaxed: the index is this thread's alone */
+    store_relaxed(word, free_word(generation, 0) | RESERVED_BIT);
+    count_up(&mine->balance);
+    return generation << SLOT_INDEX_BITS | index;
+}
+
+static NOINLINE void retire(struct slots *slots, struct slot_cache *mine, _Atomic uint64_t *word)
+{
+    store_relaxed(word, free_word(0, 0)); /* in no list, for good */
+    lock(slots);
+    know(slots, mine);
+    slots->retired++;
+    unlock(slots);
+}
+
+static NOINLINE void spill(struct slots *slots, struct slot_cache *mine)
+{
+    lock(slots);
+    know(slots, mine);
+    give_used_back(slots, mine);
+    unlock(slots);
+}
+
+void slots_clear(struct slots *slots, struct slot_cache *mine, uint64_t handle)
+{
+    uint32_t index = slot_index(handle);
+    uint64_t generation = slot_generation(handle);
+    _Atomic uint64_t *word = &slots->words[index];
+    tr_debug_check(!(load_relaxed(word) & 1) || load_relaxed(word) == (free_word(generation, 0) | RESERVED_BIT));
+    store_relaxed(&mine->balance, load_relaxed(&mine->balance) - 1);
+    if (UNLIKELY(generation == SLOT_LAST_GENERATION)) {
+        retire(slots, mine, word);
+        return;
+    }
+    /* relaxed: a find that misses this store returns an object that stays valid for a grace period */
+    store_relaxed(word, free_word(generation + 1, 0));
+    if (UNLIKELY(mine->used_count >= slots->batch || !mine->known))
+        spill(slots, mine);
+    mine->used[mine->used_count++] = index;
+}
+
+void slot_cache_return(struct slots *slots, struct slot_cache *cache)
+{
+    lock(slots);
+    know(slots, cache);
+    give_back(slots, cache->fresh, cache->fresh_count);
+    cache->fresh_count = 0;
+    give_used_back(slots, cache);
+    slots->settled += load_relaxed(&cache->balance);
+    store_relaxed(&cache->balance, 0);
+    *cache->previous = cache->next;
+    if (cache->next != NULL)
+        cache->next->previous = cache->previous;
+    cache->known = false;
+    unlock(slots);
+}
+
+uint64_t slots_live(struct slots *slots)
+{
+    lock(slots);
+    int64_t live = slots->settled;
+    for (const struct slot_cache *cache = slots->caches; cache != NULL; cache = cache->next)
+        live += load_relaxed(&cache->balance); /* relaxed: a snapshot of numbers that change anyway */
+    unlock(slots);
+    return live > 0 ? (uint64_t)live : 0;
+}

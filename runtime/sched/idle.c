@@ -1,0 +1,364 @@
+/* idle.c: what a worker does that has no task: look, search, poll, park; and who wakes it.
+ *
+ * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief notes where the
+ * victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. A victim whose turn did not end in
+ * between (a long turn) is robbed at the first second look. After SEARCH_ROUNDS looks without a task to note it parks.
+ *
+ * Two halves of one race, mirrored:
+ *     sleeper   sets its bit in `idle`;  [ID2] seq_cst fence;  looks at the global queue, the end, the wheels;  sleeps
+ *     producer  puts into the global queue;  [ID1] seq_cst fence;  looks at `idle`, clears a bit that it finds, and wakes its owner
+ * One of the two fences comes first in their total order, so either the sleeper sees the task or the producer sees the bit. A
+ * producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching` before its [ID2].
+ * The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race; `poll_until` is its "until when".
+ * Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there is no second waker.
+ *
+ * What is not woken for: a task in a worker's own ring or next. The watchdog looks at the rings every tick and wakes a thief when a
+ * task stayed in one over a tick while somebody is parked; a thief that found more than it can run wakes the next.
+ *
+ * Bounds: a search is SEARCH_ROUNDS * SEARCH_NS of mostly sleep; nothing spins. */
+#include "base/clock.h"
+#include "sched/poller.h"
+#include "sched/scheduler.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEARCH_NS       INT64_C(50000)
+#define BUSY_POLL_NS    INT64_C(100000)
+enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64 };
+
+/* ---- futex */
+
+static void park_sleep(struct worker *worker, int64_t timeout_ns)
+{
+    struct timespec limit = { .tv_sec = timeout_ns / NS_PER_S, .tv_nsec = timeout_ns % NS_PER_S };
+    syscall(SYS_futex, &worker->park_word, FUTEX_WAIT_PRIVATE, 0, timeout_ns < 0 ? NULL : &limit, NULL, 0);
+}
+
+static void park_wake(struct worker *worker)
+{
+    store_release(&worker->park_word, 1); /* [PK1] release: what the waker did before; pairs with [PK2] */
+    syscall(SYS_futex, &worker->park_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- the set of parked workers */
+
+static void announce(struct worker *worker)
+{
+    store_relaxed(&worker->park_word, 0); /* relaxed: nobody looks before the bit is set */
+    atomic_fetch_add_explicit(&scheduler.idle_count, 1, memory_order_relaxed);
+    atomic_fetch_or_explicit(&scheduler.idle[worker->index / 64], UINT64_C(1) << worker->index % 64, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID2] the bit before the last look; pairs with [ID1] */
+}
+
+/* True: the bit was still set, and whoever called this owns the wake-up. */
+static bool claim(unsigned index)
+{
+    uint64_t bit = UINT64_C(1) << index % 64;
+    uint64_t old = atomic_fetch_and_explicit(&scheduler.idle[index / 64], ~bit, memory_order_acq_rel);
+    if ((old & bit) == 0)
+        return false;
+    atomic_fetch_sub_explicit(&scheduler.idle_count, 1, memory_order_relaxed);
+    return true;
+}
+
+/* A claimed worker comes back to life; the waker does this for it, so that `awake` and `searching` are never too small. */
+static void revive(void)
+{
+    atomic_fetch_add_explicit(&scheduler.searching, 1, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst) == 0)
+        watchdog_wake();
+}
+
+static bool wake_index(struct context *context, unsigned index)
+{
+    if (!claim(index))
+        return false;
+    revive();
+    struct worker *worker = load_acquire(&scheduler.workers[index]);
+    if (context != NULL)
+        trace_event(context->trace, TRACE_WAKE, index);
+    if (load_acquire(&scheduler.poller) == index) { /* it may leave the poller at this moment: then the interrupt is for nobody */
+        store_release(&worker->park_word, 1);
+        poller_interrupt();
+    } else {
+        park_wake(worker);
+    }
+    return true;
+}
+
+void idle_wake_any(struct context *context)
+{
+    unsigned poller = load_relaxed(&scheduler.poller);
+    for (unsigned word = 0; word < WORKERS_MOST / 64; word++) {
+        uint64_t bits = load_relaxed(&scheduler.idle[word]);
+        while (bits != 0) {
+            unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
+            bits &= bits - 1;
+            if (index != poller && wake_index(context, index))
+                return;
+        }
+    }
+    if (poller < WORKERS_MOST)
+        wake_index(context, poller);
+}
+
+void idle_wake(struct context *context)
+{
+    if (load_relaxed(&scheduler.idle_count) > 0 && load_relaxed(&scheduler.searching) == 0)
+        idle_wake_any(context);
+}
+
+/* ---- finding a task */
+
+static struct task *take_injected(struct worker *worker)
+{
+    uint32_t there = inject_count(&scheduler.inject);
+    if (there == 0)
+        return NULL;
+    uint32_t share = there / scheduler.settings.workers + 1;
+    struct task *first;
+    uint32_t taken = inject_take(&scheduler.inject, share > INJECT_SHARE_MOST ? INJECT_SHARE_MOST : share, &first);
+    if (taken == 0)
+        return NULL;
+    for (struct task *task = first->next, *next; task != NULL; task = next) {
+        next = task->next;
+        if (!ring_push(&worker->ring, task))
+            schedule_global(task);
+    }
+    return first;
+}
+
+static struct task *own_task(struct worker *worker)
+{
+    struct task *task = load_relaxed(&worker->next);
+    if (task != NULL) {
+        store_relaxed(&worker->next, NULL);
+        return task;
+    }
+    task = ring_take(&worker->ring);
+    return task != NULL ? task : take_injected(worker);
+}
+
+/* After a look at descriptors or timers made more runnable than one: shares with whoever is parked. */
+static void share(struct worker *worker)
+{
+    uint32_t tail;
+    uint32_t there = ring_look(&worker->ring, &tail);
+    if (there < 2 || load_relaxed(&scheduler.idle_count) == 0)
+        return;
+    struct task *first = NULL, **last = &first;
+    uint32_t count = 0;
+    for (struct task *task; count < there / 2 && (task = ring_take(&worker->ring)) != NULL; count++) {
+        *last = task;
+        last = &task->next;
+    }
+    if (count == 0)
+        return;
+    inject_put(&scheduler.inject, first, CONTAINER_OF(last, struct task, next), count);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] pairs with [ID2] */
+    idle_wake(&worker->context);
+}
+
+struct sight {
+    uint32_t tail;
+    uint64_t turns;
+    bool seen;
+};
+
+/* Looks at all rings; true: some had a task. */
+static bool look_around(struct worker *worker, struct sight *sights, unsigned count)
+{
+    bool any = false;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *victim = load_acquire(&scheduler.workers[i]);
+        sights[i].seen = victim != NULL && victim != worker && ring_look(&victim->ring, &sights[i].tail) > 0;
+        if (sights[i].seen)
+            sights[i].turns = load_relaxed(&victim->turns);
+        any |= sights[i].seen;
+    }
+    return any;
+}
+
+static struct task *rob(struct worker *worker, const struct sight *sights, unsigned count)
+{
+    unsigned start = random_below(&worker->random, count);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned index = (start + i) % count;
+        struct worker *victim = load_acquire(&scheduler.workers[index]);
+        if (!sights[index].seen || ring_rob(&worker->ring, &victim->ring, sights[index].tail) == 0)
+            continue;
+        context_count(&worker->context, COUNT_STEALS);
+        trace_event_now(worker->context.trace, TRACE_STEAL, index);
+        return ring_take(&worker->ring);
+    }
+    return NULL;
+}
+
+/* As a member of `searching`. */
+static struct task *search(struct worker *worker)
+{
+    struct sight sights[WORKERS_MOST];
+    for (int round = 0; round < SEARCH_ROUNDS; round++) {
+        unsigned count = load_acquire(&scheduler.worker_count);
+        struct task *task = own_task(worker);
+        if (task != NULL)
+            return task;
+        if (load_relaxed(&scheduler.stopping) != 0 || !look_around(worker, sights, count))
+            return NULL;
+        store_relaxed(&worker->park_word, 0);
+        park_sleep(worker, SEARCH_NS);
+        task = rob(worker, sights, count);
+        if (task != NULL)
+            return task;
+    }
+    return NULL;
+}
+
+/* ---- sleeping */
+
+static bool reason_to_stay(struct worker *worker)
+{
+    return inject_count(&scheduler.inject) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
+           load_relaxed(&worker->next) != NULL || (worker->spare && load_relaxed(&scheduler.surplus) > 0);
+}
+
+/* In the poll token, until there is an event, an interrupt, or the next timer is due. Announced. */
+static void sleep_polling(struct worker *worker)
+{
+    store_seq_cst(&scheduler.poll_until, NEVER - 1); /* "very long": whoever inserts a timer from here on interrupts */
+    store_release(&scheduler.poller, worker->index);
+    int64_t due = scheduler_next_due(); /* after poll_until: the sleeper's half of the race in queue/wheel.h */
+    store_seq_cst(&scheduler.poll_until, due);
+    int64_t now = clock_now();
+    if (!reason_to_stay(worker) && load_acquire(&worker->park_word) == 0)
+        poller_wait(due == NEVER ? -1 : due > now ? due - now : 0);
+    store_release(&scheduler.poller, WORKERS_MOST);
+    store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */
+}
+
+/* Until somebody has woken the worker or, in the poll token, something has happened. Afterwards it is in `searching` and `awake`. */
+static void park(struct worker *worker)
+{
+    uint32_t free_token = 0;
+    bool polls = atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire, memory_order_relaxed);
+    context_count(&worker->context, COUNT_PARKS);
+    trace_event_now(worker->context.trace, TRACE_PARK, worker->index);
+    pool_flush(worker->context.pool);
+    reclaim_bin_handoff(worker->context.bin, &worker->context);
+    atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+    announce(worker);
+    if (polls)
+        sleep_polling(worker);
+    else
+        while (!reason_to_stay(worker) && load_acquire(&worker->park_word) == 0) /* [PK2] acquire: pairs with [PK1] */
+            park_sleep(worker, -1);
+    if (claim(worker->index))
+        revive(); /* nobody woke it */
+    if (polls)
+        store_release(&scheduler.polling, 0); /* release: the poller's state for the next holder */
+    worker->now_ns = clock_now();
+    trace_stamp(worker->context.trace, worker->now_ns);
+    trace_event_now(worker->context.trace, TRACE_UNPARK, worker->index);
+    if (scheduler_next_due() <= worker->now_ns)
+        scheduler_expire(&worker->context, worker->now_ns);
+    share(worker);
+}
+
+/* The worker, a member of `searching`, has found work. */
+static void found(struct worker *worker)
+{
+    if (atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst) != 1)
+        return;
+    uint32_t tail;
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
+    if (inject_count(&scheduler.inject) > 0 || ring_look(&worker->ring, &tail) > 1 ||
+        (load_relaxed(&scheduler.polling) == 0 && poller_used()))
+        idle_wake(&worker->context);
+}
+
+struct task *idle_find(struct worker *worker)
+{
+    struct task *task = own_task(worker);
+    if (task != NULL)
+        return task;
+    atomic_fetch_add_explicit(&scheduler.searching, 1, memory_order_relaxed);
+    for (;;) {
+        if (load_relaxed(&worker->revoked) == 0)
+            task = search(worker);
+        if (task != NULL) {
+            found(worker);
+            return task;
+        }
+        if (load_acquire(&scheduler.stopping) != 0 || (worker->spare && load_relaxed(&scheduler.surplus) > 0)) {
+            atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst);
+            return NULL;
+        }
+        park(worker);
+    }
+}
+
+void idle_poll(struct worker *worker)
+{
+    if (!poller_used() || worker->now_ns - worker->polled_ns < BUSY_POLL_NS || load_relaxed(&scheduler.polling) != 0)
+        return;
+    uint32_t free_token = 0;
+    if (!atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire, memory_order_relaxed))
+        return;
+    worker->polled_ns = worker->now_ns;
+    poller_wait(0);
+    store_release(&scheduler.polling, 0);
+    share(worker);
+}
+
+/* ---- spares at rest, and the end of a worker */
+
+/* A spare that is not needed: what it has goes to the others, and it sleeps until the watchdog needs it, or the end. */
+static void rest(struct worker *worker)
+{
+    struct task *task = load_relaxed(&worker->next);
+    store_relaxed(&worker->next, NULL);
+    for (; task != NULL || (task = ring_take(&worker->ring)) != NULL; task = NULL)
+        schedule_global(task);
+    pool_flush(worker->context.pool);
+    reclaim_bin_handoff(worker->context.bin, &worker->context);
+    atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+    store_relaxed(&worker->park_word, 0);
+    store_release(&worker->resting, 1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */
+    while (load_acquire(&worker->resting) == 1 && load_acquire(&scheduler.stopping) == 0)
+        park_sleep(worker, -1);
+}
+
+bool idle_recall(struct worker *worker)
+{
+    uint32_t resting = 1;
+    if (!atomic_compare_exchange_strong_explicit(&worker->resting, &resting, 0, memory_order_acq_rel, memory_order_relaxed))
+        return false;
+    atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+    park_wake(worker);
+    return true;
+}
+
+bool idle_leaves(struct worker *worker)
+{
+    if (load_acquire(&scheduler.stopping) != 0)
+        return true;
+    uint32_t surplus = load_relaxed(&scheduler.surplus);
+    while (worker->spare && surplus > 0)
+        if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed, memory_order_relaxed)) {
+            rest(worker);
+            return load_acquire(&scheduler.stopping) != 0;
+        }
+    return false;
+}
+
+void idle_end(struct worker *worker)
+{
+    store_release(&worker->park_word, 1);
+    poller_interrupt();
+    park_wake(worker);
+}

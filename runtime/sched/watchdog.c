@@ -1,0 +1,225 @@
+/* watchdog.c: a thread that ticks once a millisecond while any worker is awake, and sees to it that nobody freezes the others (D11).
+ *
+ * Each tick it
+ *   ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message boundary),
+ *   revokes a worker whose turn has lasted TAKEOVER_TICKS, rescues its `next`, and sees that a spare works in its place,
+ *   reports a turn that has lasted settings.slow_turn_ms, once,
+ *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has it,
+ *   fires timers if nobody has for a tick.
+ * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the watchdog announces
+ * its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement; [WD2], both sequentially consistent.
+ *
+ * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in `reinstate`. */
+#include "base/clock.h"
+#include "sched/poller.h"
+#include "sched/scheduler.h"
+
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_NS (1 * NS_PER_MS)
+enum { TAKEOVER_TICKS = 10, SLEEP_AFTER_TICKS = 5 };
+
+/* What the watchdog saw of a worker at its last tick. */
+struct watched {
+    uint64_t turns;
+    int64_t since_ns; /* when the turn that runs was first seen */
+    uint32_t ring_tail;
+    bool ring_waited; /* there was something in its ring */
+    bool reported, revoked;
+};
+
+static struct {
+    pthread_t thread;
+    struct context context;
+    struct watched seen[WORKERS_MOST];
+    _Atomic uint32_t started; /* futex: 1 running, 2 no memory */
+    _Atomic uint32_t end;
+} watchdog;
+
+static bool barrier_of_all_threads(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+static bool is_parked(const struct worker *worker)
+{
+    return (load_relaxed(&scheduler.idle[worker->index / 64]) >> worker->index % 64 & 1) != 0 || load_relaxed(&worker->resting) != 0;
+}
+
+/* ---- stuck workers */
+
+static void rescue_next(struct worker *worker)
+{
+    uint32_t revoked = REVOKED;
+    if (load_acquire(&worker->in_runtime) != 0)
+        return; /* at the next tick */
+    if (!atomic_compare_exchange_strong_explicit(&worker->revoked, &revoked, REVOKED_TAKING, memory_order_acq_rel, memory_order_relaxed))
+        return; /* it has returned meanwhile */
+    struct task *task = atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
+    store_release(&worker->revoked, REVOKED);
+    if (task != NULL)
+        schedule_global(task);
+}
+
+static void start_spare(void)
+{
+    unsigned count = load_relaxed(&scheduler.worker_count);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = load_acquire(&scheduler.workers[i]);
+        if (worker != NULL && worker->spare && idle_recall(worker))
+            return;
+    }
+    if (count == WORKERS_MOST)
+        return;
+    atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+    if (worker_start(count, true) == NULL) {
+        atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+        return; /* no thread to be had: the rings can still be robbed */
+    }
+    while (load_acquire(&scheduler.workers[count]) == NULL) /* bound: the new thread's start-up */
+        sched_yield();
+    store_release(&scheduler.worker_count, count + 1);
+}
+
+static void take_over(struct worker *worker, struct watched *seen)
+{
+    if (!seen->revoked) {
+        uint32_t surplus = load_relaxed(&scheduler.surplus);
+        store_seq_cst(&worker->revoked, REVOKED);
+        seen->revoked = true;
+        context_count(&watchdog.context, COUNT_TAKEOVERS);
+        trace_event(watchdog.context.trace, TRACE_TAKEOVER, worker->index);
+        while (surplus > 0) /* a spare that is too many already serves for this one */
+            if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed, memory_order_relaxed))
+                break;
+        if (surplus == 0)
+            start_spare();
+    }
+    if (barrier_of_all_threads()) /* [TK2] pairs with [TK1] */
+        rescue_next(worker);
+}
+
+/* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end. */
+static void watch_turn(struct worker *worker, struct watched *seen, int64_t now)
+{
+    uint64_t turns = load_relaxed(&worker->turns);
+    if (turns != seen->turns || is_parked(worker)) {
+        *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_tail = seen->ring_tail, .ring_waited = seen->ring_waited };
+        return;
+    }
+    store_relaxed(&worker->yield, 1); /* relaxed: a hint that is looked at at each message */
+    int64_t turn_ms = (now - seen->since_ns) / NS_PER_MS;
+    struct task *task = load_relaxed(&worker->current);
+    if (turn_ms < TAKEOVER_TICKS || task == NULL)
+        return;
+    take_over(worker, seen);
+    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 && turn_ms >= scheduler.settings.slow_turn_ms) {
+        seen->reported = true;
+        scheduler.settings.hooks.slow(task, worker->index, turn_ms);
+    }
+}
+
+/* ---- the tick */
+
+/* True: a task that was in the ring at the last tick may still be there. */
+static bool watch_ring(struct worker *worker, struct watched *seen)
+{
+    uint32_t tail;
+    uint32_t there = ring_look(&worker->ring, &tail);
+    bool waited = there > 0 && seen->ring_waited;
+    seen->ring_waited = there > 0;
+    seen->ring_tail = tail;
+    return waited;
+}
+
+static void tick(void)
+{
+    int64_t now = clock_now();
+    bool waiting = inject_count(&scheduler.inject) > 0;
+    unsigned count = load_relaxed(&scheduler.worker_count);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = load_acquire(&scheduler.workers[i]);
+        if (worker == NULL)
+            continue; /* it is just starting */
+        watch_turn(worker, &watchdog.seen[i], now);
+        waiting |= watch_ring(worker, &watchdog.seen[i]);
+    }
+    if (load_relaxed(&scheduler.polling) == 0 && poller_used())
+        waiting = true;
+    if (scheduler_next_due() <= now - 2 * TICK_NS)
+        scheduler_expire(&watchdog.context, now);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] pairs with [ID2] */
+    if (waiting)
+        idle_wake(&watchdog.context);
+    reclaim_tick(watchdog.context.bin, now);
+    reclaim_release_ripe(watchdog.context.bin, &watchdog.context);
+}
+
+static void sleep_until_needed(void)
+{
+    pool_flush(watchdog.context.pool);
+    reclaim_bin_handoff(watchdog.context.bin, &watchdog.context);
+    store_seq_cst(&scheduler.watchdog_asleep, 1); /* [WD1] pairs with [WD2] */
+    while (load_seq_cst(&scheduler.awake) == 0 && load_acquire(&watchdog.end) == 0)
+        syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    store_relaxed(&scheduler.watchdog_asleep, 0);
+}
+
+void watchdog_wake(void)
+{
+    if (load_seq_cst(&scheduler.watchdog_asleep) != 0) /* [WD2] after `awake` became 1; pairs with [WD1] */
+        syscall(SYS_futex, &scheduler.awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void *watch(void *unused)
+{
+    (void)unused;
+    if (!context_open(&watchdog.context, NULL, WORKERS_MOST)) {
+        store_release(&watchdog.started, 2);
+        return NULL;
+    }
+    store_release(&watchdog.started, 1);
+    int quiet = 0;
+    while (load_acquire(&watchdog.end) == 0) {
+        struct timespec pause = { .tv_nsec = TICK_NS };
+        nanosleep(&pause, NULL);
+        tick();
+        quiet = load_relaxed(&scheduler.awake) == 0 ? quiet + 1 : 0;
+        if (quiet > SLEEP_AFTER_TICKS)
+            sleep_until_needed();
+    }
+    context_close(&watchdog.context);
+    return NULL;
+}
+
+bool watchdog_start(void)
+{
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0); /* refused: takeovers leave `next` alone */
+    memset(watchdog.seen, 0, sizeof watchdog.seen);
+    store_relaxed(&watchdog.started, 0);
+    store_relaxed(&watchdog.end, 0);
+    if (pthread_create(&watchdog.thread, NULL, watch, NULL) != 0)
+        return false;
+    while (load_acquire(&watchdog.started) == 0) /* bound: the new thread's start-up */
+        sched_yield();
+    if (load_relaxed(&watchdog.started) == 1)
+        return true;
+    pthread_join(watchdog.thread, NULL);
+    return false;
+}
+
+void watchdog_stop(void)
+{
+    if (load_relaxed(&watchdog.started) != 1)
+        return;
+    store_seq_cst(&watchdog.end, 1);
+    syscall(SYS_futex, &scheduler.awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    pthread_join(watchdog.thread, NULL);
+    store_relaxed(&watchdog.started, 0);
+}

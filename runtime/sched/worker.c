@@ -1,0 +1,212 @@
+/* worker.c: a worker's thread, its loop, and the switches between fibers. */
+#include "sched/worker.h"
+
+#include "base/clock.h"
+#include "memory/source.h"
+#include "sched/poller.h"
+#include "sched/scheduler.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* ---- scheduling */
+
+void schedule_global(struct task *task)
+{
+    inject_put(&scheduler.inject, task, task, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] the task before the look at who is idle; pairs with [ID2] in idle.c */
+    idle_wake(context_self());
+}
+
+void schedule_last(struct context *context, struct task *task)
+{
+    struct worker *worker = context->worker;
+    if (worker == NULL || load_relaxed(&worker->revoked) != 0 || !ring_push(&worker->ring, task))
+        schedule_global(task);
+}
+
+NOINLINE void schedule_elsewhere(struct context *context, struct task *task) { schedule_last(context, task); }
+
+int64_t worker_time(struct context *context) { return context->worker != NULL ? context->worker->now_ns : clock_now(); }
+
+/* ---- the loop */
+
+/* Every HOUSEKEEPING_TURNS turns: what a busy worker owes to the rest of the system. */
+static void keep_house(struct worker *worker)
+{
+    worker->now_ns = clock_now();
+    trace_stamp(worker->context.trace, worker->now_ns);
+    reclaim_tick(worker->context.bin, worker->now_ns);
+    if (scheduler_next_due() <= worker->now_ns)
+        scheduler_expire(&worker->context, worker->now_ns);
+    idle_poll(worker);
+    struct task *next = load_relaxed(&worker->next);
+    if (next != NULL && ring_push(&worker->ring, next)) /* its donors have had their slice */
+        store_relaxed(&worker->next, NULL);
+    struct task *first;
+    if (inject_count(&scheduler.inject) > 0 && inject_take(&scheduler.inject, 1, &first) == 1 &&
+        !ring_push(&worker->ring, first))
+        schedule_global(first);
+}
+
+static inline struct task *pick(struct worker *worker)
+{
+    reclaim_release_ripe(worker->context.bin, &worker->context);
+    if (UNLIKELY(++worker->tick % HOUSEKEEPING_TURNS == 0)) {
+        keep_house(worker);
+        if (worker->spare && load_relaxed(&scheduler.surplus) > 0)
+            return NULL;
+    }
+    struct task *task = load_relaxed(&worker->next);
+    if (LIKELY(task != NULL)) {
+        store_relaxed(&worker->next, NULL);
+        return task;
+    }
+    task = ring_take(&worker->ring);
+    if (LIKELY(task != NULL))
+        return task;
+    return idle_find(worker);
+}
+
+/* The worker returned after it was revoked: it goes on as an ordinary one, and one spare is too many. */
+static void reinstate(struct worker *worker)
+{
+    uint32_t seen = REVOKED;
+    /* acquire: what the watchdog did with `next`; bound of the loop: REVOKED_TAKING lasts for a few instructions of the watchdog */
+    while (!atomic_compare_exchange_weak_explicit(&worker->revoked, &seen, REVOKED_NOT, memory_order_acquire, memory_order_relaxed)) {
+        seen = REVOKED;
+        sched_yield();
+    }
+    atomic_fetch_add_explicit(&scheduler.surplus, 1, memory_order_relaxed);
+}
+
+void worker_loop(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        struct worker *worker = worker_self();
+        store_relaxed(&worker->current, NULL);
+        if (UNLIKELY(worker->after_reset != NULL)) {
+            void (*then)(void *) = worker->after_reset;
+            worker->after_reset = NULL;
+            then(worker->after_reset_arg);
+            continue;
+        }
+        if (UNLIKELY(load_relaxed(&worker->revoked) != 0))
+            reinstate(worker);
+        struct task *task = pick(worker);
+        if (UNLIKELY(task == NULL)) {
+            struct fiber *mine = worker->fiber;
+            fiber_switch(mine, &worker->native, NULL, NULL); /* the end, or a spare's rest: the native stack decides */
+            continue;
+        }
+        store_relaxed(&worker->current, task);
+        worker->budget = SEND_BUDGET;
+        store_relaxed(&worker->yield, 0);
+        count_up(&worker->turns);
+        task->run(task);
+    }
+}
+
+/* ---- fibers */
+
+bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
+{
+    struct worker *worker = worker_self();
+    struct fiber *mine = worker->fiber;
+    struct fiber *to = fiber_cache_get(&worker->fibers);
+    if (to == NULL)
+        return false;
+    *where = mine;
+    worker->fiber = to;
+    fiber_switch(mine, to, after, arg);
+    return true;
+}
+
+static void put_back(void *fiber) { fiber_cache_put(&worker_self()->fibers, fiber); }
+
+void worker_resume(struct fiber *fiber)
+{
+    struct worker *worker = worker_self();
+    struct fiber *mine = worker->fiber;
+    worker->fiber = fiber;
+    fiber_switch(mine, fiber, put_back, mine);
+}
+
+bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg)
+{
+    struct fiber *large = fiber_create(stack_size);
+    if (large == NULL)
+        return false;
+    fiber_prepare(large, entry, arg);
+    worker_resume(large);
+    return true;
+}
+
+void worker_reset(void (*then)(void *arg), void *arg)
+{
+    struct worker *worker = worker_self();
+    worker->after_reset = then;
+    worker->after_reset_arg = arg;
+    fiber_abandon(worker->fiber, &worker->native, NULL, NULL);
+}
+
+/* On the native stack: the fiber that came here was abandoned; the worker gets a usable one. */
+static void renew_fiber(struct worker *worker)
+{
+    struct fiber *old = worker->fiber;
+    bool large = (size_t)(old->stack.high - old->stack.low) > STACK_DEFAULT_BYTES;
+    struct fiber *fresh = large ? fiber_cache_get(&worker->fibers) : NULL;
+    if (fresh != NULL) {
+        fiber_destroy(old);
+        worker->fiber = fresh;
+    } else {
+        fiber_prepare(old, worker_loop, NULL); /* no memory for another: a large one serves as well */
+    }
+}
+
+/* ---- the thread */
+
+static void *thread_main(void *argument)
+{
+    struct worker *worker = argument;
+    prctl(PR_SET_TIMERSLACK, 1000UL); /* a thief's short sleeps: 1 us instead of 50 */
+    if (!context_open(&worker->context, worker, worker->index))
+        check_failed("memory for a worker's pools", __FILE__, __LINE__);
+    runtime_enter(worker);
+    scheduler.settings.hooks.thread_start();
+    worker->random.state = random_seed() ^ (worker->index + 1);
+    worker->now_ns = clock_now();
+    fiber_native(&worker->native);
+    fiber_cache_init(&worker->fibers, scheduler.fibers);
+    worker->fiber = fiber_cache_get(&worker->fibers);
+    tr_check(worker->fiber != NULL);
+    store_release(&scheduler.workers[worker->index], worker); /* release: all of it before others rob or wake it */
+    for (;;) {
+        fiber_switch(&worker->native, worker->fiber, NULL, NULL);
+        if (worker->after_reset != NULL)
+            renew_fiber(worker);
+        else if (idle_leaves(worker))
+            break;
+    }
+    fiber_destroy(worker->fiber);
+    fiber_cache_drain(&worker->fibers);
+    scheduler.settings.hooks.thread_stop();
+    context_close(&worker->context);
+    return NULL;
+}
+
+struct worker *worker_start(unsigned index, bool spare)
+{
+    struct worker *worker = source_map(WORKER_BYTES, 4096);
+    if (worker == NULL)
+        return NULL;
+    worker->index = index;
+    worker->spare = spare;
+    ring_init(&worker->ring);
+    if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
+        source_unmap(worker, WORKER_BYTES);
+        return NULL;
+    }
+    return worker;
+}

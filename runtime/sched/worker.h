@@ -1,0 +1,123 @@
+/* worker.h: a worker thread, and how a task is scheduled, blocked and resumed on it.
+ *
+ * A worker runs a loop that picks a task and calls task->run. The loop always runs on a pooled fiber (D1). A task that blocks keeps the
+ * fiber, and the loop goes on, on another; a task that is resumed gets its fiber back, and the loop's goes to the pool, suspended in
+ * the middle of worker_resume: when it is used again, it goes on from there as whatever worker switched to it. So no local variable
+ * of the loop survives a task->run. The pthread's own stack only starts, resets fibers whose task has ended in the middle, and stops.
+ *
+ * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
+ *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
+ *     ring    FIFO; may be robbed (idle.c)
+ *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
+ *
+ * Takeover (D11). A worker whose turn does not end is revoked by the watchdog, which then empties `next` for it:
+ *     worker:    [TK1] in_runtime = 1; compiler barrier; if (revoked) inject else use next/ring ... in_runtime = 0
+ *     watchdog:  revoked = 1; [TK2] membarrier; if (in_runtime == 0) next is the watchdog's to take
+ * The membarrier makes a full fence of the worker's compiler barrier: either the watchdog sees in_runtime == 1 and tries again later, or
+ * the worker's next entry sees revoked == 1. [TK1] pairs with [TK2].
+ *
+ * Field key: (o) the worker's own thread; (c) constant after start; (w) written by the worker, read by others. */
+#ifndef TROUPE_SCHED_WORKER_H
+#define TROUPE_SCHED_WORKER_H
+
+#include "base/random.h"
+#include "queue/ring.h"
+#include "queue/task.h"
+#include "sched/context.h"
+#include "sched/fiber.h"
+
+enum {
+    WORKERS_MOST = 512,     /* configured ones and spares */
+    SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
+    HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
+};
+
+enum revocation { REVOKED_NOT, REVOKED, REVOKED_TAKING /* the watchdog is emptying `next` at this moment */ };
+
+struct worker {
+    struct context context;          /* (o) first: a worker is its context */
+    _Atomic(struct task *) next;     /* (o), and the watchdog after a takeover */
+    _Atomic(struct task *) current;  /* (w) what runs now; NULL in the loop */
+    struct fiber *fiber;             /* (o) what the thread runs on now */
+    _Atomic uint32_t in_runtime;     /* (w) 1: inside the runtime, which may hold `next`, `ring`, pools half changed */
+    _Atomic uint32_t revoked;        /* by the watchdog: enum revocation */
+    _Atomic uint32_t yield;          /* by the watchdog: the slice is over */
+    int32_t budget;                  /* (o) sends left in this turn */
+    uint32_t tick;                   /* (o) turns, for housekeeping */
+    uint32_t critical;               /* (o) depth of tr_critical_begin */
+    _Atomic uint64_t turns;          /* (w) turns begun */
+    int64_t now_ns;                  /* (o) at the last housekeeping */
+    int64_t polled_ns;               /* (o) last look at the descriptors */
+    void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
+    void *after_reset_arg;           /* (o) */
+    struct random random;            /* (o) */
+    unsigned index;                  /* (c) */
+    bool spare;                      /* (c) started for a stuck one */
+    struct fiber native;             /* (o) the pthread's own stack */
+    struct fiber_cache fibers;       /* (o) */
+    pthread_t thread;                /* (c) */
+    _Atomic uint32_t park_word;      /* futex: idle.c */
+    _Atomic uint32_t resting;        /* 1: a spare that is not needed now; idle.c */
+    struct ring ring;
+};
+
+/* The calling worker; NULL: not a worker. Not kept over a block. */
+static inline struct worker *worker_self(void)
+{
+    struct context *context = context_self();
+    return context == NULL ? NULL : context->worker;
+}
+
+/* The slow half: next is taken, the ring is full, there is no worker, or it is revoked. */
+void schedule_elsewhere(struct context *context, struct task *task);
+
+/* Makes a task run. By whoever has its run token, which goes to the worker that runs it. Any thread with a context, inside the runtime. */
+static inline void schedule(struct context *context, struct task *task)
+{
+    struct worker *worker = context->worker;
+    if (LIKELY(worker != NULL) && load_relaxed(&worker->next) == NULL && LIKELY(load_relaxed(&worker->revoked) == 0))
+        store_relaxed(&worker->next, task); /* relaxed: only this thread runs it, or a watchdog that was ordered by a membarrier */
+    else
+        schedule_elsewhere(context, task);
+}
+
+/* The same behind everything that waits here. */
+void schedule_last(struct context *context, struct task *task);
+/* The same into the global queue. */
+void schedule_global(struct task *task);
+
+/* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first: only there may others
+ * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and nothing happened: no memory. */
+bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg);
+
+/* In task->run: goes on with a blocked fiber. Returns when the loop has a fiber again: as any worker; re-read worker_self(). */
+void worker_resume(struct fiber *fiber);
+
+/* In task->run: enters entry(arg) on a fiber with a stack of its own size. False: no memory. */
+bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg);
+
+/* Drops everything on the running fiber, resets it, and calls then(arg) on a fresh one, in the loop. */
+NORETURN void worker_reset(void (*then)(void *arg), void *arg);
+
+/* The time, as old as the last housekeeping of this worker; exact enough for nothing but slices and statistics. */
+int64_t worker_time(struct context *context);
+
+/* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in the user's code, 1 in a call
+ * from there, 2 in a call from a callback that the runtime makes in the middle of its work; only at 1 may a task block. [TK1] */
+static ALWAYS_INLINE void runtime_enter(struct worker *worker)
+{
+    uint32_t depth = load_relaxed(&worker->in_runtime) + 1;
+    if (WITH_TSAN)
+        store_seq_cst(&worker->in_runtime, depth);
+    else
+        store_relaxed(&worker->in_runtime, depth);
+    atomic_signal_fence(memory_order_seq_cst); /* [TK1] compiler barrier: in_runtime before revoked; pairs with [TK2] */
+}
+static ALWAYS_INLINE void runtime_leave(struct worker *worker)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    /* release: pairs with the watchdog's acquire of 0 before it takes `next` */
+    store_release(&worker->in_runtime, load_relaxed(&worker->in_runtime) - 1);
+}
+
+#endif

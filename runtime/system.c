@@ -1,0 +1,316 @@
+/* system.c: the runtime as a whole: boot, stop, and the main program around it.
+ *
+ * Order of the start: recorder, tables, reclamation, names, log, scheduler; the stop goes the other way, after every process has ended. What can fail
+ * is undone step by step. One runtime at a time; `state` is changed under `lock`. */
+#include "actor/actor.h"
+#include "actor/end.h"
+#include "actor/fault.h"
+#include "actor/log.h"
+#include "actor/names.h"
+#include "actor/report.h"
+#include "actor/settings.h"
+#include "actor/signal.h"
+#include "actor/signals_os.h"
+#include "actor/timer.h"
+#include "base/clock.h"
+#include "sched/blocking.h"
+#include "sched/scheduler.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum system_state { SYSTEM_DOWN, SYSTEM_UP, SYSTEM_STOPPING };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static enum system_state state;          /* (l) */
+static struct context reclaimer_context; /* the reclaimer's */
+static _Atomic uint64_t root;            /* the process whose end ends tr_main; 0 */
+
+/* ---- boot */
+
+static bool good_config(const tr_config *config)
+{
+    return config->workers >= 0 && config->workers <= 256 && config->stack_size <= STACK_LARGEST_BYTES &&
+           config->max_processes < SLOTS_MOST && config->slow_turn_ms >= TR_INFINITY && config->log_level >= 0 &&
+           config->log_level <= TR_ERROR;
+}
+
+static void fill_defaults(const tr_config *config)
+{
+    settings = config == NULL ? (tr_config){ .workers = 0 } : *config;
+    if (settings.workers == 0)
+        settings.workers = (int)scheduler_cores();
+    if (settings.slow_turn_ms == 0)
+        settings.slow_turn_ms = 100;
+    if (settings.max_processes == 0)
+        settings.max_processes = SLOTS_MOST - 1;
+}
+
+static void settle_reclaimer(void *context) { pool_flush(((struct context *)context)->pool); }
+
+static bool start_reclaimer(void)
+{
+    reclaimer_context = (struct context){ .foreign = false };
+    if (!context_prepare(&reclaimer_context, NULL, WORKERS_TRACK_RECLAIM))
+        return false;
+    if (reclaim_start(RECLAIM_THREAD, &reclaimer_context, settle_reclaimer))
+        return true;
+    context_dismiss(&reclaimer_context);
+    return false;
+}
+
+static void stop_reclaimer(void)
+{
+    reclaim_stop(&reclaimer_context);
+    context_dismiss(&reclaimer_context);
+}
+
+static int boot(void)
+{
+    struct scheduler_settings scheduling = { .workers = (unsigned)settings.workers,
+                                             .slow_turn_ms = settings.slow_turn_ms,
+                                             .hooks = { .fire = timer_fire,
+                                                        .thread_start = fault_thread_start,
+                                                        .thread_stop = fault_thread_stop,
+                                                        .slow = report_slow } };
+    trace_start_from_environment();
+    if (!context_tables_open((uint32_t)settings.max_processes + 1))
+        return TR_ENOMEM;
+    if (start_reclaimer()) {
+        if (names_open()) {
+            if (log_start()) {
+                fault_start();
+                if (scheduler_start(&scheduling))
+                    return TR_OK;
+                fault_stop();
+                log_stop();
+            }
+            names_close();
+        }
+        stop_reclaimer();
+    }
+    context_tables_close();
+    pool_system_release();
+    trace_finish();
+    return TR_ENOMEM;
+}
+
+static void forget_in_child(void) { context_forget(); }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_in_child); }
+
+API int tr_boot(const tr_config *config)
+{
+    static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
+    if (config != NULL && !good_config(config))
+        return TR_EINVAL;
+    pthread_once(&forks_watched, watch_forks);
+    pthread_mutex_lock(&lock);
+    int status = TR_EALREADY_STARTED;
+    if (state == SYSTEM_DOWN) {
+        fill_defaults(config);
+        status = boot();
+        state = status == TR_OK ? SYSTEM_UP : SYSTEM_DOWN;
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+/* ---- stop */
+
+/* Sends every process an exit signal; how many there are. */
+static size_t signal_all(struct notice *notice)
+{
+    struct context *context = api_enter();
+    struct slots *pids = context_table(TABLE_PIDS);
+    size_t count = 0;
+    for (uint32_t i = 0, touched = slots_touched(pids); i < touched; i++) {
+        read_begin();
+        struct actor *actor = slots_at(pids, i);
+        uint64_t pid = actor == NULL || (load_relaxed(&actor->flags) & ACTOR_PROXY) != 0 ? 0 : actor->pid;
+        read_end();
+        if (pid == 0)
+            continue;
+        count++;
+        if (notice != NULL)
+            signal_exit(context, 0, pid, notice);
+    }
+    api_leave(context);
+    return count;
+}
+
+/* Until no process is left or the time is up. */
+static bool await_all(int64_t timeout_ms)
+{
+    int64_t deadline = deadline_after(clock_now(), timeout_ms);
+    struct timespec pause = { .tv_nsec = 50000 };
+    while (signal_all(NULL) > 0) {
+        if (clock_now() >= deadline)
+            return false;
+        nanosleep(&pause, NULL);
+        pause.tv_nsec = pause.tv_nsec < 10 * NS_PER_MS ? 2 * pause.tv_nsec : pause.tv_nsec;
+    }
+    return true;
+}
+
+static void end_processes(int64_t grace_ms)
+{
+    signal_all(notice_static(TR_WHY_SHUTDOWN));
+    if (await_all(grace_ms))
+        return;
+    do {
+        signal_all(notice_static(TR_WHY_KILL)); /* again and again: one that was just being made may have been missed */
+    } while (!await_all(1000));
+}
+
+static void stop_signals(void)
+{
+    struct context *context = api_enter();
+    os_signals_stop();
+    api_leave(context);
+}
+
+API int tr_halt(int64_t grace_ms)
+{
+    if (worker_self() != NULL)
+        return TR_EINVAL;
+    pthread_mutex_lock(&lock);
+    bool mine = state == SYSTEM_UP;
+    if (mine)
+        state = SYSTEM_STOPPING;
+    pthread_mutex_unlock(&lock);
+    if (!mine)
+        return TR_ESTOPPED;
+    end_processes(grace_ms);
+    stop_signals();
+    context_close_foreign();
+    blocking_stop();
+    scheduler_stop();
+    stop_reclaimer();
+    log_stop();
+    fault_stop();
+    names_close();
+    context_tables_close();
+    pool_system_release();
+    trace_finish();
+    pthread_mutex_lock(&lock);
+    state = SYSTEM_DOWN;
+    pthread_mutex_unlock(&lock);
+    return TR_OK;
+}
+
+/* ---- the main program */
+
+/* What the watcher of the root tells the main thread. */
+static struct {
+    _Atomic uint32_t ended; /* futex */
+    tr_reason reason;
+} outcome;
+
+struct main_arg {
+    tr_entry *entry;
+    const void *arg;
+    size_t size;
+};
+
+/* Starts the root and watches it: a handler-style process, so that the root has no parent and no link that is not its own. */
+static int watcher_start(void *unused, const tr_msg *message)
+{
+    (void)unused;
+    const struct main_arg *arg = tr_body(message);
+    tr_ref monitor;
+    tr_pid pid = tr_spawn_monitor(arg->entry, arg->arg, arg->size, &monitor);
+    store_release(&root, pid.id);
+    return TR_OK;
+}
+
+static int watcher_handle(void *unused, const tr_msg *message)
+{
+    (void)unused;
+    if (tr_tag(message) != TR_MSG_DOWN)
+        return TR_OK;
+    outcome.reason = *tr_reason_of(message);
+    store_release(&outcome.ended, 1);
+    syscall(SYS_futex, &outcome.ended, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    return tr_stop(TR_NORMAL);
+}
+
+static const tr_actor watcher = { .label = "main", .start = watcher_start, .handle = watcher_handle };
+
+API void tr_shutdown(void)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return;
+    uint64_t pid = load_acquire(&root);
+    if (pid != 0)
+        signal_exit(context, 0, pid, notice_static(TR_WHY_SHUTDOWN));
+    api_leave(context);
+}
+
+/* On a worker, from the poller. */
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    uint64_t pid = load_acquire(&root);
+    if (pid != 0)
+        signal_exit(context_self(), 0, pid, notice_static(TR_WHY_SHUTDOWN));
+}
+
+static int run_root(tr_entry *entry, const void *arg, size_t size)
+{
+    store_relaxed(&outcome.ended, 0);
+    struct context *context = api_enter();
+    int status = context == NULL ? TR_ENOMEM : os_signals_start(on_stop);
+    if (context != NULL)
+        api_leave(context);
+    if (status != TR_OK) {
+        fprintf(stderr, "troupe: no descriptor for signals: raise the limit of open files (ulimit -n)\n");
+        return 1;
+    }
+    struct main_arg main_arg = { entry, arg, size };
+    tr_pid pid = tr_spawn_actor(&watcher, &main_arg, sizeof main_arg, NULL);
+    (void)pid;
+    while (load_acquire(&outcome.ended) == 0)
+        syscall(SYS_futex, &outcome.ended, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    store_relaxed(&root, 0);
+    return tr_reason_clean(&outcome.reason) ? 0 : 1;
+}
+
+API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, size_t size)
+{
+    int status = tr_boot(config);
+    if (status != TR_OK) {
+        fprintf(stderr, "troupe: the runtime can't start: %s\n", tr_status_text(status));
+        return 1;
+    }
+    int result = run_root(entry, arg, size);
+    int stopped = tr_halt(5000);
+    tr_check(stopped == TR_OK);
+    return result;
+}
+
+/* ---- what can be known of it */
+
+API int tr_system(tr_system_info *info)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    unsigned workers = load_relaxed(&scheduler.worker_count);
+    *info = (tr_system_info){ .workers = settings.workers, .workers_spare = (int)workers - settings.workers };
+    info->exited = context_sum(COUNT_EXITED);
+    info->spawned = context_sum(COUNT_SPAWNED);
+    info->processes = (size_t)(info->spawned - info->exited);
+    info->messages_lost = context_sum(COUNT_LOST);
+    info->log_dropped = log_dropped();
+    info->memory = pool_system_counts().bytes_mapped;
+    info->steals = context_sum(COUNT_STEALS);
+    info->parks = context_sum(COUNT_PARKS);
+    info->takeovers = context_sum(COUNT_TAKEOVERS);
+    api_leave(context);
+    return TR_OK;
+}

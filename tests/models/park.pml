@@ -1,0 +1,145 @@
+/* park.pml: how a worker goes to sleep and is woken: the event count of D9, as sched/idle.c has it.
+ *
+ *     sleeper                              producer
+ *     leaves `searching`                   puts the work into the global queue
+ *     word := 0; sets its idle bit         fence
+ *     fence                                somebody is searching: leaves it to them
+ *     looks at the queue again             else clears an idle bit that is set: it owns that wake-up,
+ *     sleeps until word != 0                   counts the sleeper as searching, word := 1, wakes
+ *     clears its own bit, if it still is set: then nobody has counted it
+ *
+ * A searcher that finds work and is the last one looks at the queue once more, and wakes another for what is left.
+ * Two workers, three pieces of work from two producers. Holds: when nothing can move any more, no work is left, and `searching` is 0;
+ * and a piece of work that takes for ever delays no other while a worker sleeps (HOG: the first piece never ends).
+ *
+ * mutant NO_RECHECK: the queue is not looked at between the idle bit and the sleep
+ * mutant NO_FENCE_SLEEPER: the last look overtakes the idle bit
+ * mutant NO_FENCE_PRODUCER: the look at the idle bits overtakes the work
+ * mutant WORD_CLEARED_LATE: the word is cleared after the idle bit is set
+ * mutant SEARCHES_TO_THE_END: a sleeper leaves `searching` only after its last look
+ * mutant LAST_SEARCHER_SILENT: the last searcher that finds work does not look for more
+ * mutant NOT_COUNTED: who wakes by itself does not see whether a waker has counted it
+ */
+#define WORKERS 2
+#define PIECES 3
+byte work, done, searching = WORKERS, asleep, hogs;
+bit idle[WORKERS], word[WORKERS];
+
+inline wake_one()
+{
+    if
+    :: searching == 0 ->
+        i = 0;
+        do
+        :: i == WORKERS -> break
+        :: i < WORKERS ->
+            atomic {
+                if
+                :: idle[i] -> idle[i] = 0; searching++
+                :: else -> i++; goto next_bit
+                fi
+            }
+            word[i] = 1;
+            break;
+next_bit:
+        od
+    :: else
+    fi;
+    i = 0
+}
+
+proctype worker(byte me)
+{
+    byte i;
+    bit found;
+search:
+    atomic {
+        if
+        :: work > 0 -> work--
+        :: else -> goto park
+        fi
+    }
+    atomic { searching--; found = (searching == 0) }
+#ifndef LAST_SEARCHER_SILENT
+    if
+    :: found && work > 0 -> wake_one()
+    :: else
+    fi;
+#endif
+    atomic { found = 0; done++; hogs++ }
+    if
+    :: hogs == 1 -> goto stuck /* its turn never ends */
+    :: else
+    fi;
+    searching++;
+    goto search;
+park:
+#ifndef SEARCHES_TO_THE_END
+    searching--;
+#endif
+#ifndef WORD_CLEARED_LATE
+    word[me] = 0;
+#endif
+#ifdef NO_FENCE_SLEEPER
+    found = (work > 0);
+#endif
+    idle[me] = 1;
+#ifdef WORD_CLEARED_LATE
+    word[me] = 0;
+#endif
+#ifdef NO_RECHECK
+    found = 0;
+#else
+#ifndef NO_FENCE_SLEEPER
+    found = (work > 0);
+#endif
+#endif
+#ifdef SEARCHES_TO_THE_END
+    searching--;
+#endif
+    if
+    :: found -> found = 0
+    :: else ->
+end_sleeps:
+        word[me] == 1
+    fi;
+    atomic {
+        if
+        :: idle[me] -> idle[me] = 0; searching++ /* nobody woke it */
+        :: else ->
+#ifdef NOT_COUNTED
+            searching++
+#endif
+        fi;
+        goto search
+    }
+stuck:
+    skip
+}
+
+proctype producer(byte pieces)
+{
+    byte i;
+    bit seen;
+    do
+    :: pieces > 0 ->
+#ifdef NO_FENCE_PRODUCER
+        seen = (searching == 0 && (idle[0] || idle[1]));
+        atomic { work++; pieces-- }
+#else
+        atomic { work++; pieces-- }
+        seen = 1;
+#endif
+        if
+        :: seen -> wake_one()
+        :: else
+        fi
+    :: else -> break
+    od
+}
+
+init
+{
+    atomic { run worker(0); run worker(1); run producer(2); run producer(1) }
+    timeout -> assert(work == 0 && done == PIECES && searching == 0)
+}

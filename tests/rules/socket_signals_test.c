@@ -1,0 +1,153 @@
+/* socket_signals_test.c: signals of the operating system: as messages, and as the order to stop. */
+#include "socket_peer.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static void expect_signal(int number)
+{
+    const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_SIGNAL }, LONG_MS);
+    CHECK(message != NULL);
+    CHECK_EQ(*(const int *)tr_expect(message, sizeof(int)), number);
+    CHECK(tr_nobody(tr_sender(message)));
+}
+
+static bool is_default(int number)
+{
+    struct sigaction now;
+    CHECK_EQ(sigaction(number, NULL, &now), 0);
+    return (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_DFL;
+}
+
+/* ---- subscribers */
+
+static void subscribe_body(const tr_msg *unused)
+{
+    (void)unused;
+    static const int numbers[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
+    CHECK_EQ(tr_signal_subscribe(SIGKILL), TR_EINVAL);
+    CHECK_EQ(tr_signal_subscribe(SIGPIPE), TR_EINVAL);
+    for (size_t i = 0; i < TR_COUNT(numbers); i++) {
+        CHECK_EQ(tr_signal_subscribe(numbers[i]), TR_OK);
+        CHECK_EQ(tr_signal_subscribe(numbers[i]), TR_OK); /* once is enough: one message each */
+    }
+    for (size_t round = 0; round < 5; round++) { /* also SIGTERM and SIGINT more than twice: they stop nothing now */
+        for (size_t i = 0; i < TR_COUNT(numbers); i++) {
+            CHECK_EQ(kill(getpid(), numbers[i]), 0);
+            expect_signal(numbers[i]);
+        }
+    }
+    CHECK(tr_receive_match(&(tr_match){ .tag = TR_MSG_SIGNAL }, 20) == NULL);
+}
+
+TEST(socket_signals, a_subscriber_gets_each_signal_as_a_message)
+{
+    run_as_root(subscribe_body);
+    CHECK(is_default(SIGTERM) && is_default(SIGINT) && is_default(SIGHUP) && is_default(SIGUSR1));
+}
+
+static void listener_of_signals(const tr_msg *arg)
+{
+    tr_pid boss = *(const tr_pid *)tr_expect(arg, sizeof boss);
+    CHECK_EQ(tr_signal_subscribe(SIGUSR1), TR_OK);
+    tr_send(boss, 1, NULL, 0);
+    expect_signal(SIGUSR1);
+    tr_send(boss, 2, NULL, 0);
+}
+
+static void several_body(const tr_msg *unused)
+{
+    (void)unused;
+    enum { LISTENERS = 5 };
+    tr_pid self = tr_self(), listeners[LISTENERS];
+    for (int i = 0; i < LISTENERS; i++) {
+        listeners[i] = tr_spawn(listener_of_signals, &self, sizeof self);
+        CHECK(tr_receive_match(&(tr_match){ .tag = 1 }, LONG_MS) != NULL);
+    }
+    CHECK(!is_default(SIGUSR1));
+    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    for (int i = 0; i < LISTENERS; i++)
+        CHECK(tr_receive_match(&(tr_match){ .tag = 2 }, LONG_MS) != NULL);
+    for (int i = 0; i < LISTENERS; i++)
+        await_end(listeners[i]);
+    CHECK(is_default(SIGUSR1)); /* the last subscriber's end puts back what was found */
+}
+
+TEST(socket_signals, all_subscribers_get_it_and_the_last_ones_end_restores_the_disposition) { run_as_root(several_body); }
+
+/* ---- stopping */
+
+static void asks_to_stop(const tr_msg *arg)
+{
+    CHECK_EQ(kill(getpid(), *(const int *)tr_expect(arg, sizeof(int))), 0);
+    tr_sleep(LONG_MS);
+    CHECK(false);
+}
+
+static int runs_until_told(int number)
+{
+    const tr_config config = { .workers = 2, .log_level = TR_ERROR };
+    return tr_main(&config, asks_to_stop, &number, sizeof number);
+}
+
+TEST(socket_signals, sigterm_and_sigint_stop_the_program_cleanly)
+{
+    CHECK_EQ(runs_until_told(SIGTERM), 0);
+    CHECK_EQ(runs_until_told(SIGINT), 0);
+    CHECK(is_default(SIGTERM) && is_default(SIGINT));
+}
+
+static volatile sig_atomic_t seen;
+static void count_it(int number) { seen += number; }
+
+TEST(socket_signals, a_handler_that_was_there_is_called_and_put_back)
+{
+    struct sigaction mine = { .sa_handler = count_it }, now;
+    CHECK_EQ(sigaction(SIGTERM, &mine, NULL), 0);
+    CHECK_EQ(runs_until_told(SIGTERM), 0);
+    CHECK_EQ(seen, SIGTERM);
+    CHECK_EQ(sigaction(SIGTERM, NULL, &now), 0);
+    CHECK(now.sa_handler == count_it);
+}
+
+static void stuck(const tr_msg *unused)
+{
+    (void)unused;
+    kill(getpid(), SIGTERM);
+    kill(getpid(), SIGTERM); /* pending signals merge: until both were handled one after another */
+    for (;;)
+        kill(getpid(), SIGTERM);
+}
+
+TEST(socket_signals, a_second_sigterm_ends_a_stuck_program_at_once)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        const tr_config config = { .workers = 1, .log_level = TR_ERROR };
+        _exit(tr_main(&config, stuck, NULL, 0));
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQ(WTERMSIG(status), SIGTERM);
+}
+
+static void booted(const tr_msg *unused)
+{
+    (void)unused;
+    CHECK(is_default(SIGTERM)); /* tr_boot touches no signal */
+    CHECK_EQ(tr_signal_subscribe(SIGTERM), TR_OK);
+    CHECK_EQ(kill(getpid(), SIGTERM), 0);
+    expect_signal(SIGTERM);
+}
+
+TEST(socket_signals, a_booted_runtime_touches_only_what_is_subscribed)
+{
+    CHECK_EQ(tr_boot(NULL), TR_OK);
+    tr_pid pid = tr_spawn(booted, NULL, 0);
+    while (tr_is_alive(pid))
+        tr_sleep(1);
+    CHECK(is_default(SIGTERM));
+    CHECK_EQ(tr_halt(1000), TR_OK);
+}

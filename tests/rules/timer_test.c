@@ -1,0 +1,308 @@
+/* timer_test.c: timers: TMR. */
+#include "support.h"
+
+enum { FAR_MS = 3600000 };
+#define MS INT64_C(1000000)
+
+static void delivers(void);
+TEST(timer, delivers_its_message_and_is_never_early) { run(delivers); }
+static void delivers(void)
+{
+    tr_timer first, second;
+    for (int64_t ms = 0; ms < 15; ms++) {
+        int64_t start = tr_now_ns();
+        CHECK_EQ(tr_send_after(ms, tr_self(), WORD, &ms, sizeof ms, NULL), TR_OK);
+        int64_t body = RECEIVE(int64_t, WORD);
+        RULE("TMR-01");
+        CHECK(tr_now_ns() - start >= ms * MS);
+        CHECK_EQ(body, ms);
+    }
+    CHECK_EQ(tr_start_timer(1, tr_self(), "x", 1, &first), TR_OK);
+    CHECK_EQ(tr_start_timer(1, tr_self(), "y", 1, &second), TR_OK);
+    const tr_msg *message = tr_receive_match(&(tr_match){ .ref = { 0, first.id }, .tag = TR_MSG_TIMEOUT }, 1000);
+    if (message == NULL)
+        message = tr_receive(0);
+    RULE("TMR-01");
+    CHECK_EQ(tr_tag(message), TR_MSG_TIMEOUT);
+    CHECK(first.id != second.id);
+}
+
+static void names_itself(void);
+TEST(timer, timeout_message_names_its_timer) { run(names_itself); }
+static void names_itself(void)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_start_timer(3, tr_self(), "body", 4, &timer), TR_OK);
+    const tr_msg *message = tr_receive(TR_INFINITY);
+    RULE("TMR-01");
+    CHECK_EQ(tr_tag(message), TR_MSG_TIMEOUT);
+    CHECK_EQ(tr_ref_of(message).serial, timer.id);
+    CHECK(tr_size(message) == 4 && memcmp(tr_body(message), "body", 4) == 0);
+}
+
+static void bad_arguments(void);
+TEST(timer, refuses_bad_arguments) { run(bad_arguments); }
+static void bad_arguments(void)
+{
+    tr_timer timer;
+    RULE("TMR-01");
+    CHECK_EQ(tr_send_after(-1, tr_self(), WORD, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_send_after(1, tr_self(), 0, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_start_timer(-5, tr_self(), NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_send_interval(0, tr_self(), WORD, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_send_after(FAR_MS, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    CHECK(tr_timer_cancel(timer) > FAR_MS - 60000);
+    CHECK_EQ(tr_send_after(INT64_MAX, tr_self(), WORD, NULL, 0, &timer) == TR_OK ? tr_timer_cancel(timer) >= 0 : 1, 1);
+}
+
+static void cancel(void);
+TEST(timer, cancel_gives_what_is_left_or_minus_one) { run(cancel); }
+static void cancel(void)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_send_after(FAR_MS, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    int64_t left = tr_timer_cancel(timer);
+    RULE("TMR-02");
+    CHECK(left > FAR_MS - 60000 && left <= FAR_MS + 10);
+    CHECK_EQ(tr_timer_cancel(timer), -1); /* cancelled already */
+    CHECK_EQ(tr_timer_cancel((tr_timer){ 0 }), -1);
+    CHECK_EQ(tr_timer_cancel((tr_timer){ UINT64_MAX }), -1);
+    CHECK_EQ(tr_send_after(0, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    await_tag(WORD);
+    RULE("TMR-02");
+    CHECK_EQ(tr_timer_cancel(timer), -1); /* fired */
+}
+
+static void cancel_races(void);
+TEST(timer, is_delivered_or_cancelled_exactly_once) { race(cancel_races); }
+static void cancel_races(void)
+{
+    enum { TIMERS = 64 };
+    int wrong = 0, cancelled = 0;
+    for (int round = 0; round < 60; round++) {
+        tr_timer timers[TIMERS];
+        int expected = 0, came = 0;
+        for (int i = 0; i < TIMERS; i++)
+            CHECK_EQ(tr_send_after(chance(4), tr_self(), WORD, NULL, 0, &timers[i]), TR_OK);
+        int64_t until = tr_now_ns() + chance(4000) * INT64_C(1000);
+        while (tr_now_ns() < until)
+            tr_yield();
+        for (int i = 0; i < TIMERS; i++)
+            expected += tr_timer_cancel(timers[i]) < 0;
+        cancelled += TIMERS - expected;
+        while (came < expected && tr_receive_match(&(tr_match){ .tag = WORD }, 10000) != NULL)
+            came++;
+        wrong += came != expected || tr_receive(round % 10 == 0 ? 6 : 0) != NULL;
+    }
+    RULE("TMR-02");
+    CHECK_EQ(wrong, 0);
+    CHECK(cancelled <= 60 * TIMERS);
+}
+
+static void read_left(void);
+TEST(timer, read_tells_what_is_left) { run(read_left); }
+static void read_left(void)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_send_after(FAR_MS, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    RULE("TMR-03");
+    CHECK(tr_timer_read(timer) > FAR_MS - 60000);
+    tr_timer_cancel(timer);
+    CHECK_EQ(tr_timer_read(timer), -1);
+    CHECK_EQ(tr_timer_read((tr_timer){ 0 }), -1);
+}
+
+static void canceller(const tr_msg *arg)
+{
+    int64_t left = tr_timer_cancel(*(const tr_timer *)tr_expect(arg, sizeof(tr_timer)));
+    tr_send(tr_name("starter"), ANSWER, &left, sizeof left);
+}
+
+static void anybody(void);
+TEST(timer, anybody_may_cancel_it) { run(anybody); }
+static void anybody(void)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_register("starter", tr_self()), TR_OK);
+    CHECK_EQ(tr_send_after(FAR_MS, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    tr_spawn(canceller, &timer, sizeof timer);
+    RULE("TMR-04");
+    CHECK(RECEIVE(int64_t, ANSWER) > 0);
+    CHECK_EQ(tr_timer_read(timer), -1);
+}
+
+static void asynchronous(void);
+TEST(timer, asynchronous_cancel_sends_the_result) { run(asynchronous); }
+static void asynchronous(void)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_send_after(FAR_MS, tr_self(), WORD, NULL, 0, &timer), TR_OK);
+    RULE("TMR-04");
+    CHECK_EQ(tr_timer_cancel_async(timer), TR_OK);
+    CHECK(RECEIVE(int64_t, TR_MSG_TIMER) > 0);
+    CHECK_EQ(tr_timer_cancel_async(timer), TR_OK);
+    CHECK_EQ(RECEIVE(int64_t, TR_MSG_TIMER), -1);
+}
+
+static void dead_destination(void);
+TEST(timer, goes_with_its_destination) { run(dead_destination); }
+static void dead_destination(void)
+{
+    tr_timer timer;
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    CHECK_EQ(tr_send_after(FAR_MS, pid, WORD, NULL, 0, &timer), TR_OK);
+    RULE("TMR-05");
+    CHECK(tr_timer_read(timer) > 0);
+    end_with(pid, TR_KILL);
+    CHECK_EQ(tr_timer_read(timer), -1);
+    CHECK_EQ(tr_timer_cancel(timer), -1);
+    CHECK_EQ(tr_send_after(FAR_MS, pid, WORD, NULL, 0, &timer), TR_OK); /* dead already */
+    CHECK_EQ(tr_timer_cancel(timer), -1);
+}
+
+static void named_destination(void);
+TEST(timer, name_is_resolved_when_it_fires) { run(named_destination); }
+static void named_destination(void)
+{
+    tr_timer timer;
+    tr_pid before = tr_spawn(waiter, NULL, 0);
+    CHECK_EQ(tr_register("later", before), TR_OK);
+    CHECK_EQ(tr_send_after(30, tr_name("later"), WORD, NULL, 0, &timer), TR_OK);
+    end_with(before, TR_KILL); /* does not take it with it */
+    CHECK_EQ(tr_register("later", tr_self()), TR_OK);
+    RULE("TMR-06");
+    CHECK_EQ(tr_tag(tr_receive(10000)), WORD);
+    CHECK_EQ(tr_unregister("later"), TR_OK);
+    CHECK_EQ(tr_send_after(0, tr_name("later"), WORD, NULL, 0, &timer), TR_OK);
+    CHECK(tr_receive(5) == NULL); /* unregistered then: dropped */
+    CHECK_EQ(tr_timer_cancel(timer), -1);
+}
+
+static void starter(const tr_msg *arg)
+{
+    tr_timer timer;
+    CHECK_EQ(tr_send_after(10, *(const tr_pid *)tr_body(arg), WORD, "kept", 4, &timer), TR_OK);
+}
+
+static void creators_death(void);
+TEST(timer, outlives_its_creator) { run(creators_death); }
+static void creators_death(void)
+{
+    tr_pid self = tr_self();
+    tr_ref monitor;
+    tr_spawn_monitor(starter, &self, sizeof self, &monitor);
+    await_down(monitor);
+    const tr_msg *message = tr_receive(10000);
+    RULE("TMR-07");
+    CHECK(message != NULL && tr_tag(message) == WORD);
+}
+
+static void deadline_order(void);
+TEST(timer, those_for_one_receiver_come_in_the_order_of_deadlines) { run(deadline_order); }
+static void deadline_order(void)
+{
+    int64_t last = -1;
+    int wrong = 0;
+    for (int i = 0; i < 500; i++) {
+        int64_t ms = chance(60);
+        CHECK_EQ(tr_send_after(ms, tr_self(), WORD, &ms, sizeof ms, NULL), TR_OK);
+    }
+    int64_t started = tr_now_ns();
+    for (int i = 0; i < 500; i++) {
+        int64_t ms = RECEIVE(int64_t, WORD);
+        /* deadlines: the start, which is spread over the time of the loop above, plus ms */
+        wrong += ms < last - 60;
+        last = ms;
+    }
+    RULE("TMR-08");
+    CHECK_EQ(wrong, 0);
+    CHECK(tr_now_ns() > started);
+    int order = 0;
+    for (int ms = 40; ms > 0; ms -= 10)
+        CHECK_EQ(tr_send_after(ms, tr_self(), ms / 10, NULL, 0, NULL), TR_OK);
+    for (int i = 0; i < 4; i++)
+        order = order * 10 + tr_tag(tr_receive(TR_INFINITY));
+    CHECK_EQ(order, 1234);
+}
+
+static void zero(void);
+TEST(timer, zero_is_still_asynchronous) { run(zero); }
+static void zero(void)
+{
+    int there = 0;
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(tr_send_after(0, tr_self(), WORD, NULL, 0, NULL), TR_OK);
+        there += tr_receive(0) != NULL;
+    }
+    RULE("TMR-09");
+    CHECK(there < 100); /* with some luck it is there by then, but not by rule */
+    for (int i = there; i < 100; i++)
+        await_tag(WORD);
+}
+
+static void restart(void);
+TEST(timer, restart_idiom_leaves_no_stale_timeout) { run(restart); }
+static void restart(void)
+{
+    tr_timer timer;
+    int stale = 0;
+    CHECK_EQ(tr_start_timer(0, tr_self(), NULL, 0, &timer), TR_OK);
+    for (int i = 0; i < 300; i++) {
+        if (chance(2) == 0)
+            tr_yield();
+        if (tr_timer_cancel(timer) < 0)
+            tr_receive_match(&(tr_match){ .tag = TR_MSG_TIMEOUT, .ref = { 0, timer.id } }, TR_INFINITY);
+        stale += tr_receive(0) != NULL;
+        CHECK_EQ(tr_start_timer(chance(2), tr_self(), NULL, 0, &timer), TR_OK);
+    }
+    RULE("TMR-10");
+    CHECK_EQ(stale, 0);
+}
+
+static void exit_after(void);
+TEST(timer, exit_after_and_intervals_are_services_on_top) { run(exit_after); }
+static void exit_after(void)
+{
+    tr_timer timer;
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    tr_ref monitor = tr_monitor(pid);
+    CHECK_EQ(tr_exit_after(5, pid, because(4), &timer), TR_OK);
+    RULE("TMR-11");
+    CHECK_EQ(await_down(monitor).code, 4);
+    int64_t start = tr_now_ns();
+    CHECK_EQ(tr_send_interval(5, tr_self(), WORD, "tick", 4, &timer), TR_OK);
+    for (int i = 1; i <= 6; i++) {
+        await_tag(WORD);
+        CHECK(tr_now_ns() - start >= i * 5 * MS); /* a fixed rate from the start */
+    }
+    CHECK(tr_timer_cancel(timer) >= 0);
+    while (tr_receive(0) != NULL)
+        ;
+    CHECK(tr_receive(12) == NULL);
+}
+
+static void interval_ends(void);
+TEST(timer, interval_ends_with_its_destination) { run(interval_ends); }
+static void interval_ends(void)
+{
+    tr_timer timer;
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    CHECK_EQ(tr_send_interval(1, pid, WORD, NULL, 0, &timer), TR_OK);
+    tr_sleep(5);
+    end_with(pid, TR_KILL);
+    RULE("TMR-11");
+    CHECK_EQ(tr_timer_read(timer), -1);
+    CHECK_EQ(tr_timer_cancel(timer), -1);
+}
+
+static void sleeps(void);
+TEST(timer, sleep_is_never_early) { run(sleeps); }
+static void sleeps(void)
+{
+    for (int64_t ms = 0; ms < 10; ms++) {
+        int64_t start = tr_now_ns();
+        tr_sleep(ms);
+        RULE("TMR-01");
+        CHECK(tr_now_ns() - start >= ms * MS);
+    }
+}

@@ -1,0 +1,340 @@
+/* trace_test.c: the flight recorder: what is recorded, what a dump says, what its conversion to JSON shows.
+ *
+ * The converter of `troupe record` belongs to no library: it is compiled in here. */
+#include "base/trace.h"
+
+#include "base/clock.h"
+#include "harness.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "../../tools/troupe/perfetto.c"
+
+enum { PID = 120 | 3 << 26, OTHER_PID = 121 | 4 << 26 };
+
+static void use(const char *classes, const char *events, const char *file)
+{
+    CHECK_EQ(setenv("TROUPE_TRACE", classes, 1), 0);
+    CHECK_EQ(setenv("TROUPE_TRACE_EVENTS", events, 1), 0);
+    CHECK_EQ(file == NULL ? unsetenv("TROUPE_TRACE_FILE") : setenv("TROUPE_TRACE_FILE", file, 1), 0);
+    trace_start_from_environment();
+}
+
+static FILE *dumped(void)
+{
+    FILE *file = tmpfile();
+    CHECK(file != NULL);
+    CHECK_EQ(trace_dump(fileno(file)), 0);
+    rewind(file);
+    return file;
+}
+
+/* What is dumped now, read back by the converter's own reader. */
+static struct dump read_back(void)
+{
+    FILE *file = dumped();
+    struct dump dump = { .rings = NULL };
+    CHECK_EQ(read_dump(file, &dump), 0);
+    fclose(file);
+    return dump;
+}
+
+static void forget(struct dump *dump)
+{
+    free(dump->rings);
+    free(dump->events);
+    free(dump->labels);
+    free(dump->texts);
+}
+
+/* The dump as JSON; the caller frees it. */
+static char *as_json(void)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = dumped(), *json = open_memstream(&text, &size);
+    CHECK(json != NULL);
+    CHECK_EQ(perfetto_convert(file, json), 0);
+    fclose(json);
+    fclose(file);
+    return text;
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        count++;
+        text += strlen(part);
+    }
+    return count;
+}
+
+/* Enough to see that no string, brace or comma is missing: outside strings brackets match, and no value follows another
+ * bare. */
+static bool looks_like_json(const char *text)
+{
+    char open[64];
+    size_t depth = 0;
+    bool in_string = false;
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            in_string = !in_string;
+        else if (!in_string && (*text == '{' || *text == '[')) {
+            if (depth == sizeof open)
+                return false;
+            open[depth++] = *text;
+        } else if (!in_string && (*text == '}' || *text == ']')) {
+            if (depth == 0 || open[--depth] != (*text == '}' ? '{' : '['))
+                return false;
+        } else if (!in_string && *text == ',' && strchr("}],", text[1 + strspn(text + 1, "\n ")]) != NULL)
+            return false;
+    }
+    return depth == 0 && !in_string;
+}
+
+TEST(trace, events_of_a_class_that_is_off_are_not_recorded)
+{
+    use("life", "64", NULL);
+    struct trace_ring *ring = trace_ring_create(0);
+    trace_event(ring, TRACE_SEND, PID);
+    trace_event_now(ring, TRACE_RUN_BEGIN, PID);
+    trace_event(ring, TRACE_EXIT, PID);
+    struct dump dump = read_back();
+    CHECK_EQ(dump.event_count, 1);
+    CHECK_EQ(dump.events[0].kind, TRACE_EXIT);
+    CHECK_EQ(dump.events[0].word, PID);
+    forget(&dump);
+    trace_finish();
+}
+
+TEST(trace, life_and_sched_are_on_by_default)
+{
+    CHECK_EQ(unsetenv("TROUPE_TRACE"), 0);
+    trace_start_from_environment();
+    CHECK(trace_on(TRACE_SPAWN));
+    CHECK(trace_on(TRACE_TAKEOVER));
+    CHECK(!trace_on(TRACE_RUN_BEGIN));
+    CHECK(!trace_on(TRACE_RUNNABLE));
+    trace_finish();
+}
+
+TEST(trace, a_ring_keeps_the_newest_events_in_order)
+{
+    use("all", "64", NULL);
+    struct trace_ring *ring = trace_ring_create(0);
+    for (uint64_t i = 1; i <= 1000; i++)
+        trace_event(ring, TRACE_SEND, i);
+    struct dump dump = read_back();
+    /* the oldest one counts as torn: its place is where the next event will be written */
+    CHECK_EQ(dump.rings[0].count, 64);
+    CHECK_EQ(dump.rings[0].lost, 1);
+    CHECK_EQ(dump.event_count, 63);
+    for (uint64_t i = 0; i < 63; i++)
+        CHECK_EQ(dump.events[i].word, 938 + i);
+    forget(&dump);
+    trace_finish();
+}
+
+TEST(trace, a_stamp_holds_for_the_events_after_it)
+{
+    use("all", "64", NULL);
+    struct trace_ring *ring = trace_ring_create(0);
+    int64_t now = clock_now();
+    trace_stamp(ring, now - 5000);
+    trace_event(ring, TRACE_SEND, 1);
+    trace_event(ring, TRACE_SEND, 2);
+    trace_stamp(ring, now - 2000);
+    trace_event(ring, TRACE_SEND, 3);
+    struct dump dump = read_back();
+    CHECK_EQ(dump.event_count, 3);
+    CHECK_EQ(dump.events[0].age_ns, dump.events[1].age_ns);
+    CHECK_EQ(dump.events[0].age_ns - dump.events[2].age_ns, 3000);
+    forget(&dump);
+    trace_finish();
+}
+
+TEST(trace, a_ring_that_was_given_back_goes_to_the_next_worker_of_its_number)
+{
+    use("all", "64", NULL);
+    struct trace_ring *first = trace_ring_create(7);
+    struct trace_ring *other = trace_ring_create(7);
+    CHECK(first != other);
+    trace_event(first, TRACE_PARK, 0);
+    trace_ring_destroy(first);
+    CHECK(trace_ring_create(8) != first);
+    CHECK(trace_ring_create(7) == first);
+    struct dump dump = read_back();
+    CHECK_EQ(dump.header.rings, 3);
+    CHECK_EQ(dump.event_count, 1);
+    forget(&dump);
+    trace_finish();
+}
+
+TEST(trace, workers_beyond_the_last_ring_write_where_nobody_reads)
+{
+    use("all", "2", NULL);
+    for (unsigned i = 0; i < TRACE_RINGS; i++)
+        CHECK(trace_ring_create(i) != NULL);
+    struct trace_ring *ring = trace_ring_create(TRACE_RINGS);
+    trace_event(ring, TRACE_SEND, PID);
+    trace_ring_destroy(ring);
+    struct dump dump = read_back();
+    CHECK_EQ(dump.header.rings, TRACE_RINGS);
+    CHECK_EQ(dump.event_count, 0);
+    forget(&dump);
+    trace_finish();
+}
+
+TEST(trace, a_written_ring_converts_to_turns_sleeps_and_wake_arrows)
+{
+    use("all", "64", "/dev/null");
+    struct trace_ring *a = trace_ring_create(0), *b = trace_ring_create(1);
+    int64_t now = clock_now();
+    trace_spawn(a, PID, "cache");
+    trace_spawn(NULL, OTHER_PID, "foreign \"label\"\n"); /* only in the table */
+    trace_stamp(a, now - 9000);
+    trace_put(a, TRACE_RUN_BEGIN, PID);
+    trace_event(a, TRACE_SEND, OTHER_PID);
+    trace_event(a, TRACE_RUNNABLE, OTHER_PID);
+    trace_event(a, TRACE_RUN_END, PID);
+    trace_stamp(a, now - 8000);
+    trace_put(a, TRACE_PARK, 0);
+    trace_stamp(a, now - 3000);
+    trace_put(a, TRACE_UNPARK, 0);
+    trace_stamp(b, now - 7000);
+    trace_put(b, TRACE_STEAL, 0);
+    trace_put(b, TRACE_RUN_BEGIN, OTHER_PID);
+    trace_event(b, TRACE_RUN_END, OTHER_PID);
+    trace_stamp(b, now - 5000);
+    trace_put(b, TRACE_PARK, 0);
+    char *json = as_json();
+    CHECK(looks_like_json(json));
+    CHECK(strstr(json, "\"dur\":1.000,\"name\":\"cache <0.120.3>\"") != NULL);
+    CHECK(strstr(json, "\"dur\":2.000,\"name\":\"foreign ?label?? <0.121.4>\"") != NULL);
+    CHECK(strstr(json, "\"dur\":5.000,\"name\":\"asleep\"") != NULL);
+    CHECK(strstr(json, "\"name\":\"steal\",\"args\":{\"number\":0}") != NULL);
+    CHECK(strstr(json, "\"name\":\"spawn\",\"args\":{\"process\":\"cache <0.120.3>\"}") != NULL);
+    CHECK_EQ(count_of(json, "\"ph\":\"s\""), 1);
+    CHECK_EQ(count_of(json, "\"ph\":\"f\""), 1);
+    CHECK_EQ(count_of(json, "\"ph\":\"X\""), 4);
+    CHECK_EQ(count_of(json, "\"name\":\"thread_name\""), 2);
+    free(json);
+    trace_finish();
+}
+
+TEST(trace, a_dump_that_is_cut_off_or_none_at_all_is_refused)
+{
+    use("all", "64", NULL);
+    trace_event(trace_ring_create(0), TRACE_SEND, PID);
+    FILE *whole = dumped(), *json = tmpfile();
+    char bytes[256];
+    size_t size = fread(bytes, 1, sizeof bytes, whole);
+    CHECK(json != NULL && size > 0 && size < sizeof bytes);
+    fclose(whole);
+    for (size_t kept = 1; kept <= size; kept++) {
+        FILE *part = fmemopen(bytes, kept, "rb");
+        CHECK(part != NULL);
+        CHECK_EQ(perfetto_convert(part, json), kept == size ? 0 : -1);
+        fclose(part);
+    }
+    fclose(json);
+    trace_finish();
+}
+
+TEST(trace, finish_writes_the_file_and_the_next_runtime_starts_afresh)
+{
+    char path[] = "/tmp/trace-test-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    use("all", "64", path);
+    trace_event(trace_ring_create(0), TRACE_SEND, PID);
+    trace_finish();
+    CHECK(lseek(fd, 0, SEEK_END) > (off_t)sizeof(struct trace_file_header));
+    use("all", "64", NULL);
+    struct dump dump = read_back();
+    CHECK_EQ(dump.header.rings, 0);
+    forget(&dump);
+    CHECK_EQ(trace_dump_to_file(), -1);
+    trace_finish();
+    close(fd);
+    unlink(path);
+}
+
+TEST(trace, the_last_events_print_as_text)
+{
+    use("all", "64", NULL);
+    char text[1024] = "";
+    int ends[2];
+    struct trace_ring *ring = trace_ring_create(0);
+    for (uint64_t i = 0; i < 100; i++)
+        trace_event(ring, TRACE_SEND, i);
+    trace_spawn(ring, PID, "cache");
+    CHECK_EQ(pipe(ends), 0);
+    trace_print(ends[1], ring, 3);
+    CHECK(read(ends[0], text, sizeof text - 1) > 0);
+    CHECK_EQ(count_of(text, "\n"), 3);
+    CHECK(strstr(text, "us ago: send <0.99.0>\n") != NULL);
+    CHECK(strstr(text, "us ago: spawn <0.120.3>\n") != NULL);
+    CHECK(strstr(text, "us ago: label cache\n") != NULL);
+    close(ends[0]);
+    close(ends[1]);
+    trace_finish();
+}
+
+/* ---- a dump while the rings are written */
+
+enum { WRITERS = 6, DUMPS = 60 };
+
+static _Atomic bool writers_end;
+
+/* Word and stamp of an event prove each other: stamp(word) = word * 3 + 1. */
+static void *write_events(void *arg)
+{
+    struct trace_ring *ring = trace_ring_create((unsigned)(uintptr_t)arg);
+    for (uint64_t word = 1; !load_relaxed(&writers_end); word++) {
+        trace_stamp(ring, (int64_t)(word * 3 + 1));
+        trace_event(ring, TRACE_SEND, word);
+        if (word % 1024 == 0)
+            trace_spawn(ring, word, "writer");
+    }
+    trace_ring_destroy(ring);
+    return NULL;
+}
+
+/* Every event that the dump keeps is whole, and each ring's are in order. */
+static uint64_t check_whole(const struct dump *dump)
+{
+    uint64_t last[WRITERS] = { 0 }, kept = 0;
+    for (size_t i = 0; i < dump->event_count; i++) {
+        const struct event *event = &dump->events[i];
+        uint64_t stamp = (uint64_t)dump->header.monotonic_ns - event->age_ns;
+        if (event->kind != TRACE_SEND)
+            continue;
+        CHECK_EQ((stamp - (event->word * 3 + 1)) << TRACE_KIND_BITS, 0);
+        CHECK(event->word > last[event->ring]);
+        last[event->ring] = event->word;
+        kept++;
+    }
+    return kept;
+}
+
+TEST(trace, a_dump_of_rings_that_are_being_written_has_no_torn_event)
+{
+    pthread_t threads[WRITERS];
+    uint64_t kept = 0;
+    use("all", "256", "/dev/null");
+    for (uintptr_t i = 0; i < WRITERS; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, write_events, (void *)i), 0);
+    for (int i = 0; i < DUMPS; i++) {
+        struct dump dump = read_back();
+        kept += check_whole(&dump);
+        forget(&dump);
+    }
+    store_relaxed(&writers_end, true);
+    for (int i = 0; i < WRITERS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK(kept > 0);
+    trace_finish();
+}

@@ -1,0 +1,28 @@
+# How everything is compiled. Two interface targets:
+#
+#   troupe_flags      what object code must agree on: sanitizers, reproducible paths; every target links it
+#   troupe_warnings   the warnings that our own sources keep to
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+add_library(troupe_flags INTERFACE)
+# unwind tables: backtraces of faults; the prefix map: messages and reports name files relative to the tree
+target_compile_options(troupe_flags INTERFACE -fasynchronous-unwind-tables "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+if(TR_SANITIZE STREQUAL "address")
+    set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+elseif(TR_SANITIZE STREQUAL "thread")
+    set(sanitizers -fsanitize=thread -fno-omit-frame-pointer)
+elseif(TR_SANITIZE STREQUAL "")
+    set(sanitizers "")
+else()
+    message(FATAL_ERROR "TR_SANITIZE is '${TR_SANITIZE}': it must be empty, address or thread")
+endif()
+target_compile_options(troupe_flags INTERFACE ${sanitizers})
+target_link_options(troupe_flags INTERFACE ${sanitizers})
+
+add_library(troupe_warnings INTERFACE)
+target_compile_options(troupe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${TR_WERROR}>:-Werror>)

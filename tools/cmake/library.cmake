@@ -1,0 +1,81 @@
+# libtroupe.a and, with TR_SHARED, libtroupe.so.
+#
+# The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see the include
+# path runtime/, only the public headers.
+
+file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c runtime/*/*.c)
+file(GLOB behaviour_sources CONFIGURE_DEPENDS behaviours/*.c)
+list(FILTER runtime_sources EXCLUDE REGEX "/fiber_ucontext\\.c$")
+
+# The fiber switch: assembly where we have it, else ucontext.
+string(REGEX REPLACE "^(amd64|AMD64)$" "x86_64" architecture "${CMAKE_SYSTEM_PROCESSOR}")
+string(REGEX REPLACE "^arm64$" "aarch64" architecture "${architecture}")
+set(switch_asm "${PROJECT_SOURCE_DIR}/runtime/sched/fiber_switch_${architecture}.S")
+set(switch_ucontext "${PROJECT_SOURCE_DIR}/runtime/sched/fiber_ucontext.c")
+if(TR_FIBER STREQUAL "asm" AND NOT EXISTS "${switch_asm}")
+    message(FATAL_ERROR "TR_FIBER=asm, but there is no fiber switch for ${architecture}")
+elseif(NOT TR_FIBER MATCHES "^(auto|asm|ucontext)$")
+    message(FATAL_ERROR "TR_FIBER is '${TR_FIBER}': it must be auto, asm or ucontext")
+endif()
+if(EXISTS "${switch_asm}" AND NOT TR_FIBER STREQUAL "ucontext")
+    set(fiber_switch "${switch_asm}")
+    set(fiber_ucontext OFF)
+else()
+    set(fiber_switch "${switch_ucontext}")
+    set(fiber_ucontext ON)
+endif()
+if(EXISTS "${fiber_switch}")
+    list(APPEND runtime_sources "${fiber_switch}")
+endif()
+
+# liburcu: the memb flavour and the lock-free structures. By plain names, so that an installed package names no path of this machine.
+find_library(urcu_memb urcu-memb)
+find_path(urcu_include urcu/urcu-memb.h PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE})
+if(NOT urcu_memb OR NOT urcu_include)
+    message(FATAL_ERROR "liburcu is missing (Debian package liburcu-dev)")
+endif()
+set(urcu_libraries urcu-memb urcu-cds urcu-common)
+
+add_library(troupe_private INTERFACE) # what the runtime itself, its unit tests and the tools may see
+target_include_directories(troupe_private INTERFACE "${PROJECT_SOURCE_DIR}/runtime")
+target_compile_definitions(troupe_private INTERFACE
+    _GNU_SOURCE _LGPL_SOURCE $<$<BOOL:${TR_DEBUG}>:TR_DEBUG_BUILD> $<$<BOOL:${fiber_ucontext}>:TR_FIBER_UCONTEXT>)
+
+# The two object libraries for one kind of code, position-independent or not.
+function(troupe_objects suffix position_independent)
+    add_library(runtime_${suffix} OBJECT ${runtime_sources})
+    target_link_libraries(runtime_${suffix} PRIVATE troupe_private)
+    set(halves runtime_${suffix})
+    if(behaviour_sources)
+        add_library(behaviours_${suffix} OBJECT ${behaviour_sources})
+        target_compile_definitions(behaviours_${suffix} PRIVATE _GNU_SOURCE)
+        list(APPEND halves behaviours_${suffix})
+    endif()
+    foreach(half IN LISTS halves)
+        target_include_directories(${half} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+        target_link_libraries(${half} PRIVATE troupe_flags troupe_warnings Threads::Threads)
+        set_target_properties(${half} PROPERTIES C_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ${position_independent})
+    endforeach()
+endfunction()
+
+function(troupe_library target kind)
+    set(objects $<TARGET_OBJECTS:runtime_${kind}>)
+    if(behaviour_sources)
+        list(APPEND objects $<TARGET_OBJECTS:behaviours_${kind}>)
+    endif()
+    string(TOUPPER ${kind} type)
+    add_library(${target} ${type} ${objects})
+    target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+    target_link_libraries(${target} PUBLIC Threads::Threads PRIVATE ${urcu_libraries} $<BUILD_INTERFACE:troupe_flags>)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C)
+endfunction()
+
+# The static library is for programs: its thread-locals are reached directly, as an executable may.
+troupe_objects(static OFF)
+troupe_library(troupe_static static)
+if(TR_SHARED)
+    troupe_objects(shared ON)
+    troupe_library(troupe shared)
+    target_link_options(troupe PRIVATE -Wl,--no-undefined)
+    set_target_properties(troupe PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+endif()

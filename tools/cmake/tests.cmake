@@ -1,0 +1,170 @@
+# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME,
+# services.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models, install.
+
+set(test_bin "${PROJECT_BINARY_DIR}/tests")
+set(launch_bin "${PROJECT_BINARY_DIR}/launch")
+set(examples "${PROJECT_SOURCE_DIR}/tests/examples")
+
+# Hang protection of one test; what is emulated or instrumented is slow. A whole executable gets several of them.
+set(test_timeout_s 120)
+if(TR_SANITIZE STREQUAL "thread" OR CMAKE_CROSSCOMPILING)
+    set(test_timeout_s 360)
+endif()
+math(EXPR executable_timeout_s "${test_timeout_s} * 5")
+
+# launcher: what stands before every program of ours. ThreadSanitizer dies where addresses are randomized further than it expects.
+set(launcher ${CMAKE_CROSSCOMPILING_EMULATOR})
+if(TR_SANITIZE STREQUAL "thread")
+    execute_process(COMMAND setarch -R true RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+    if(NOT failed)
+        set(launcher setarch -R)
+    endif()
+endif()
+
+# Fiber stacks change under the sanitizers' feet: a fake stack per frame would be mistaken for the real one. The runtime installs
+# its own fault handlers over theirs. A race is an error, found or not at the end.
+set(test_environment
+    "ASAN_OPTIONS=detect_stack_use_after_return=0:allow_user_segv_handler=1:abort_on_error=0"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66")
+
+# troupe_register(NAME COMMAND...): a test with the common properties; PROCESSORS n claims n cores, TIMEOUT s replaces the usual.
+function(troupe_register name)
+    cmake_parse_arguments(test "" "PROCESSORS;TIMEOUT" "COMMAND" ${ARGN})
+    add_test(NAME ${name} COMMAND ${test_COMMAND} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+    set(timeout ${executable_timeout_s})
+    if(test_TIMEOUT)
+        set(timeout ${test_TIMEOUT})
+    endif()
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77 ENVIRONMENT "${test_environment}")
+    if(test_PROCESSORS)
+        set_tests_properties(${name} PROPERTIES PROCESSORS ${test_PROCESSORS})
+    endif()
+endfunction()
+
+# A wrapper script for a program, so that shell drivers can start it as if it ran by itself.
+function(troupe_wrapper target out)
+    if(NOT launcher)
+        set(${out} "$<TARGET_FILE:${target}>" PARENT_SCOPE)
+        return()
+    endif()
+    list(JOIN launcher " " words)
+    set(wrapper "${launch_bin}/$<TARGET_FILE_NAME:${target}>")
+    file(GENERATE OUTPUT "${wrapper}" CONTENT "#!/bin/sh\nexec ${words} '$<TARGET_FILE:${target}>' \"$@\"\n"
+         FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+    set(${out} "${wrapper}" PARENT_SCOPE)
+endfunction()
+
+# --- the harness
+add_library(harness STATIC tests/harness/checks.c)
+target_include_directories(harness PUBLIC tests)
+target_compile_definitions(harness PUBLIC HARNESS_TIMEOUT_S=${test_timeout_s} PRIVATE _GNU_SOURCE)
+target_link_libraries(harness PRIVATE troupe_flags troupe_warnings)
+if(TR_HARNESS STREQUAL "plain")
+    target_sources(harness PRIVATE tests/harness/runner.c)
+    target_compile_definitions(harness PUBLIC HARNESS_PLAIN)
+else()
+    if(NOT criterion)
+        message(FATAL_ERROR "Criterion is missing (Debian package libcriterion-dev); -DTR_HARNESS=plain does without")
+    endif()
+    target_link_libraries(harness PUBLIC "${criterion}")
+    set(harness_options --verbose -j1) # ctest runs the executables in parallel
+endif()
+
+# troupe_test_program(TARGET SOURCE [PRIVATE])
+function(troupe_test_program target source)
+    cmake_parse_arguments(test "PRIVATE" "" "" ${ARGN})
+    add_executable(${target} ${source})
+    target_link_libraries(${target} PRIVATE harness troupe_static troupe_flags troupe_warnings)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    if(test_PRIVATE)
+        target_link_libraries(${target} PRIVATE troupe_private ${urcu_libraries})
+    endif()
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}" ENABLE_EXPORTS ON)
+endfunction()
+
+# --- unit tests see the runtime's own headers; rules and behaviour tests only what users see
+foreach(folder unit rules behaviour)
+    file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*_test.c)
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM stem)
+        string(REGEX REPLACE "_test$" "" name "${stem}")
+        if(folder STREQUAL "unit")
+            troupe_test_program(${folder}_${stem} ${source} PRIVATE)
+        else()
+            troupe_test_program(${folder}_${stem} ${source})
+        endif()
+        troupe_register(${folder}.${name} COMMAND ${launcher} $<TARGET_FILE:${folder}_${stem}> ${harness_options})
+    endforeach()
+endforeach()
+
+# --- stress programs have a main of their own and short defaults
+file(GLOB sources CONFIGURE_DEPENDS tests/stress/*.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    troupe_test_program(stress_${name} ${source} PRIVATE)
+    troupe_register(stress.${name} COMMAND ${launcher} $<TARGET_FILE:stress_${name}> PROCESSORS 2)
+endforeach()
+
+# --- the example programs: NAME.sh drives the program, else its whole output is compared with NAME.expected
+foreach(source IN LISTS example_sources)
+    cmake_path(GET source STEM name)
+    troupe_wrapper(example_${name} program)
+    if(EXISTS "${examples}/${name}.sh")
+        troupe_register(${name} COMMAND bash "${examples}/${name}.sh" "${program}")
+    elseif(EXISTS "${examples}/${name}.expected")
+        troupe_register(${name} COMMAND sh "${examples}/run" "${program}" "${examples}/${name}.expected")
+    endif()
+endforeach()
+
+# --- services: scripts that get the folder of the programs; C programs beside them are clients
+file(GLOB sources CONFIGURE_DEPENDS tests/services/*.c)
+find_library(hiredis hiredis)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    if(hiredis)
+        add_executable(service_${name} ${source})
+        target_link_libraries(service_${name} PRIVATE troupe_flags troupe_warnings "${hiredis}" Threads::Threads)
+        target_compile_definitions(service_${name} PRIVATE _GNU_SOURCE)
+        set_target_properties(service_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${bin}")
+    else()
+        message(STATUS "skipped by name: service_${name}: libhiredis is not there for this target")
+    endif()
+endforeach()
+set(service_bin "${bin}")
+if(launcher)
+    set(service_bin "${launch_bin}")
+    foreach(target troupe_command cache)
+        if(TARGET ${target})
+            troupe_wrapper(${target} ignored)
+        endif()
+    endforeach()
+    get_property(targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
+    list(FILTER targets INCLUDE REGEX "^service_")
+    foreach(target IN LISTS targets)
+        troupe_wrapper(${target} ignored)
+    endforeach()
+endif()
+file(GLOB scripts CONFIGURE_DEPENDS tests/services/*.sh)
+foreach(script IN LISTS scripts)
+    cmake_path(GET script STEM name)
+    troupe_register(services.${name} COMMAND bash "${script}" "${service_bin}" PROCESSORS 2)
+endforeach()
+
+# --- the tree itself
+if(TR_CHECKS)
+    set(tidy "${PROJECT_SOURCE_DIR}/tests/tidy")
+    set(shared_library "")
+    if(TR_SHARED)
+        set(shared_library --library $<TARGET_FILE:troupe>)
+    endif()
+    troupe_register(tidy COMMAND python3 "${tidy}/tidy.py" ${shared_library})
+    troupe_register(clang_tidy COMMAND python3 "${tidy}/clang_tidy.py" "${PROJECT_BINARY_DIR}" PROCESSORS 4 TIMEOUT 1200)
+    troupe_register(headers COMMAND sh "${tidy}/headers" "${PROJECT_SOURCE_DIR}/include" "${CMAKE_C_COMPILER}")
+    troupe_register(rules COMMAND python3 "${PROJECT_SOURCE_DIR}/tools/rules" --check)
+    troupe_register(install COMMAND sh "${PROJECT_SOURCE_DIR}/tests/install/run"
+        "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${CMAKE_C_COMPILER}")
+    if(EXISTS "${PROJECT_SOURCE_DIR}/tests/models/run")
+        troupe_register(models COMMAND bash "${PROJECT_SOURCE_DIR}/tests/models/run" PROCESSORS 2 TIMEOUT 1200)
+    endif()
+endif()
