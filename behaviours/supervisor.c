@@ -18,6 +18,8 @@ struct started child_start_with(struct supervisor *supervisor, struct child *chi
                                    .start_timeout_ms = spec_start_timeout_ms(spec),
                                    .spawn = spec_spawn(spec) };
     started.status = launch_outcome(launch_start(&launch, TR_START_LINK, NULL, &started.pid), &started.why);
+    if (started.status != TR_OK && started.status != TR_EALREADY_STARTED)
+        started.pid = (tr_pid){ 0 };
     if (started.status == TR_OK) {
         children_set(&supervisor->children, child, CHILD_RUNNING, started.pid);
         if (supervisor->children.backs_off)

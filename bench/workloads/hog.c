@@ -6,12 +6,14 @@
 
 enum { TICK = 1, PING, PONG };
 
-/* Only so that the program can end: a load in the hogs' loops, neither a call nor a yield. */
+/* How many spin; and, only so that the program can end, a load in their loops, neither a call nor a yield. */
+static atomic_uint_least64_t hogging;
 static atomic_bool hogs_end;
 
 static void hog(const tr_msg *arg)
 {
     uint64_t x = *(const uint64_t *)tr_expect(arg, sizeof x) + 1;
+    atomic_fetch_add_explicit(&hogging, 1, memory_order_relaxed);
     while (!atomic_load_explicit(&hogs_end, memory_order_relaxed)) {
         x ^= x << 13;
         x ^= x >> 7;
@@ -68,6 +70,8 @@ static void hog_run(struct bench *bench)
     tr_pid pong = bench_start(&pong_actor, NULL, 0);
     for (uint64_t i = 0; i < hogs; i++)
         bench_start_entry(hog, &i, sizeof i);
+    while (atomic_load_explicit(&hogging, memory_order_relaxed) < hogs)
+        tr_sleep(1);
     int64_t start = tr_now_ns();
     ping_each_millisecond(pong, n, trips, late);
     bench_result(bench, n, start);

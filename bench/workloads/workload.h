@@ -33,7 +33,7 @@ struct workload {
     const char *what; /* for the list */
     struct bench_parameter defaults[BENCH_PARAMETERS];
     void (*run)(struct bench *bench);
-    bool quiet; /* crashes are its work: no reports of them */
+    bool quiet; /* crashes are its work: no reports of them, and none of those that are made is shown */
 };
 
 extern const struct workload *const bench_workloads[]; /* NULL-terminated */

@@ -67,7 +67,7 @@ void handler_started(struct context *context, struct actor *self)
 /* The start callback asked for no start, or failed: what the starter is told, and why the process ends. */
 static void refuse_start(struct context *context, struct actor *self, int disposition)
 {
-    struct cold *cold = self->cold;
+    struct cold *cold = actor_cold(context, self); /* without memory for it the starter learns less: that the process has ended */
     bool ignored = disposition == TR_IGNORE, stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
     struct notice *notice = ignored ? notice_static(TR_WHY_NORMAL) : stopped ? cold->stop_notice : status_notice(context, self, disposition);
     if (stopped)
@@ -85,7 +85,6 @@ static bool run_start(struct context *context, struct actor *self, tr_msg *messa
     const tr_actor *behaviour = self->behaviour;
     int disposition = TR_OK;
     if (behaviour->start != NULL) {
-        actor_cold_or_exit(context, self);
         runtime_leave(context->worker);
         disposition = behaviour->start(self->state, message);
         context = context_self();
@@ -264,7 +263,10 @@ static enum turn handle_head(struct context *context, struct actor *self)
     inbox_use_head(self, head);
     if (UNLIKELY(!handle(context, self, head)))
         return TURN_OVER;
-    return give_up(finish(self), self, NULL);
+    context = finish(self);
+    if (UNLIKELY(self->saved.first != NULL || (self->cold != NULL && self->cold->continue_on)))
+        return TURN_GOES_ON; /* they come before what is queued; the consumed head stays as the token */
+    return give_up(context, self, NULL);
 }
 
 static enum turn step(struct context *context, struct actor *self)

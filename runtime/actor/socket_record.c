@@ -1,4 +1,7 @@
-/* socket_record.c: see socket_record.h. */
+/* socket_record.c: see socket_record.h.
+ *
+ * Functions with a read section are not inlined into callers that block between two of them: compilers keep the address of a
+ * thread-local, and the caller may come back on another thread (D2). */
 #include "actor/socket_record.h"
 
 #include "actor/end.h"
@@ -163,7 +166,7 @@ static struct socket *find(tr_socket id)
     return source == NULL || source->ready != socket_ready ? NULL : CONTAINER_OF(source, struct socket, source);
 }
 
-static int look_up(tr_socket id, struct actor *self, struct socket **found)
+static NOINLINE int look_up(tr_socket id, struct actor *self, struct socket **found)
 {
     int status = TR_EEND;
     read_begin();
@@ -192,7 +195,7 @@ struct expectation {
 };
 
 /* On another stack, the caller is parked. A copy, since the caller's frame is gone as soon as it can be woken. */
-static void expect(void *arg)
+static NOINLINE void expect(void *arg)
 {
     const struct expectation wish = *(const struct expectation *)arg;
     struct expectant woken = wish.me; /* if there is nothing to wait for */
@@ -222,7 +225,7 @@ static int park(struct actor *self, uint64_t serial, int64_t deadline, void (*po
 }
 
 /* Whether the wish still stood, that is, nothing has happened to the socket. It does not any more. */
-static bool withdraw(const struct expectation *wish)
+static NOINLINE bool withdraw(const struct expectation *wish)
 {
     bool stood = false;
     read_begin();

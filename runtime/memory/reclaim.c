@@ -93,8 +93,7 @@ NOINLINE void reclaim_thread_online(void)
     if (online)
         return;
     pthread_once(&online_once, make_key);
-    pthread_setspecific(online_key,
-                        &online_key); /* any value but NULL: its destructor unregisters at the thread's end */
+    tr_check(pthread_setspecific(online_key, rounds) == 0); /* unregisters at the end */
     urcu_memb_register_thread();
     online = true;
 }

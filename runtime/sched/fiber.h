@@ -13,9 +13,9 @@
  *     created, ready, suspended, empty --destroy--> gone
  *
  * The hand-over: while a thread leaves `from`, the registers of `from` are not saved yet. So nobody may be able to find
- * `from` before `after(arg)` runs, and that runs on the other side of the switch. [FI1] Whatever publishes `from` there
- * (a queue, a pool, a wait word) does so with release and its taker takes with acquire: this pairs the saved registers
- * with the thread that resumes them.
+ * `from` before `after(arg)` runs, and that runs on the other side of the switch. Whatever publishes `from` there (a
+ * queue, a pool, a wait word) does so with release, and its taker takes with acquire: the plain stores of the registers
+ * come before the one, the plain loads after the other.
  *
  * Saved: all that a called function has to preserve. That includes the floating-point modes (rounding, traps, flush to
  * zero), so what fesetround() sets stays with the fiber. Not saved: the signal mask (the ucontext version does), errno,

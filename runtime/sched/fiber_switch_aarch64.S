@@ -2,8 +2,8 @@
  *
  * What is saved of a suspended fiber lies in its record (struct fiber in fiber.h):
  *      0  stack pointer     8  address to go on at    16  x29    24  x19    32  fpcr
- * The near side is inline assembly, fiber_jump in fiber.h; the compiler keeps all other registers of its function on the stack, its
- * return address among them, signed or not. x18 belongs to the platform and is left alone.
+ * The near side is inline assembly, fiber_jump in fiber.h; the compiler keeps all other registers of its function on
+ * the stack, the return address among them, signed or not. x18 belongs to the platform and is left alone.
  *
  * Over the switch x2 and x3 hold `after` and its argument; the code at the address to go on at calls it. */
 
@@ -20,6 +20,7 @@
     .p2align 4
 fiber_leave:
     .cfi_startproc
+    mrs x9, fpcr
     mov x3, x2
     mov x2, x1
     mov x1, x0
@@ -27,8 +28,8 @@ fiber_leave:
     .cfi_endproc
     .size fiber_leave, . - fiber_leave
 
-/* Branched to, with to: x1, after: x2, arg: x3. fpcr is written only if it differs, since that is slow on many cores. Unwinders stop
- * here: who comes and who goes is not told apart. */
+/* Branched to, with to: x1, after: x2, arg: x3, the thread's fpcr: x9. Another is written only if it differs, since
+ * that is slow on many cores. Unwinders stop here: who comes and who goes is not told apart. */
     .globl fiber_resume
     .hidden fiber_resume
     .type fiber_resume, %function
@@ -36,7 +37,6 @@ fiber_leave:
 fiber_resume:
     .cfi_startproc
     .cfi_undefined x30
-    mrs x9, fpcr
     ldr x10, [x1, #FIBER_MODES]
     cmp x9, x10
     b.ne .Lload_fpcr
@@ -68,8 +68,8 @@ fiber_build:
     .cfi_endproc
     .size fiber_build, . - fiber_build
 
-/* Where a fresh fiber begins: the entry in x29, its argument in x19. The outermost frame, so it has no caller for unwinders, and no
- * frame pointer for those who follow these. */
+/* Where a fresh fiber begins: the entry in x29, its argument in x19. The outermost frame, so it has no caller for
+ * unwinders, and no frame pointer for those who follow these. */
     .type fiber_start, %function
     .p2align 4
 fiber_start:

@@ -1,8 +1,9 @@
 /* fiber_switch_x86_64.S: the far side of the switch, for the System V calling convention of x86-64.
  *
  * What is saved of a suspended fiber lies in its record (struct fiber in fiber.h):
- *      0  stack pointer     8  address to go on at    16  rbp    24  rbx    32  mxcsr (4 bytes), x87 control word (2 bytes)
- * The near side is inline assembly, fiber_jump in fiber.h; the compiler keeps all other registers of its function on the stack.
+ *      0  stack pointer     8  address to go on at    16  rbp    24  rbx    32  mxcsr (4 bytes)    36  x87 control word
+ * The near side is inline assembly, fiber_jump in fiber.h; the compiler keeps all other registers of its function on
+ * the stack.
  *
  * Over the switch rdx and rcx hold `after` and its argument; the code at the address to go on at calls it.
  *
@@ -35,9 +36,9 @@ fiber_leave:
     .cfi_endproc
     .size fiber_leave, . - fiber_leave
 
-/* Jumped to, with to: rsi, after: rdx, arg: rcx, the thread's modes: eax, r8w. Others are loaded only if they differ, since loading
- * costs more than looking. The sticky exception bits of mxcsr belong to the thread. Unwinders stop here: who comes and who goes is not
- * told apart. */
+/* Jumped to, with to: rsi, after: rdx, arg: rcx, the thread's modes: eax, r8w. Others are loaded only if they differ,
+ * since loading costs more than looking. The sticky exception bits of mxcsr belong to the thread. Unwinders stop here:
+ * who comes and who goes is not told apart. */
     .globl fiber_resume
     .hidden fiber_resume
     .type fiber_resume, @function
@@ -83,8 +84,8 @@ fiber_build:
     .cfi_endproc
     .size fiber_build, . - fiber_build
 
-/* Where a fresh fiber begins: the entry in rbp, its argument in rbx. The outermost frame, so it has no caller for unwinders, and no
- * frame pointer for those who follow these. */
+/* Where a fresh fiber begins: the entry in rbp, its argument in rbx. The outermost frame, so it has no caller for
+ * unwinders, and no frame pointer for those who follow these. */
     .type fiber_start, @function
     .p2align 4
 fiber_start:

@@ -240,6 +240,16 @@ static void sleep_polling(struct worker *worker)
     store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */
 }
 
+/* Before a long sleep: no memory waits for a thread that sleeps. parks: until pool_resume the pool is not used; the poller uses its own. */
+static void settle_memory(struct worker *worker, bool parks)
+{
+    reclaim_bin_handoff(worker->context.bin, &worker->context);
+    if (parks)
+        pool_park(worker->context.pool);
+    else
+        pool_flush(worker->context.pool);
+}
+
 /* Until somebody has woken the worker or, in the poll token, something has happened. Afterwards it is in `searching` and `awake`. */
 static void park(struct worker *worker)
 {
@@ -247,8 +257,7 @@ static void park(struct worker *worker)
     bool polls = atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire, memory_order_relaxed);
     context_count(&worker->context, COUNT_PARKS);
     trace_event_now(worker->context.trace, TRACE_PARK, worker->index);
-    pool_flush(worker->context.pool);
-    reclaim_bin_handoff(worker->context.bin, &worker->context);
+    settle_memory(worker, !polls);
     atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     announce(worker);
@@ -261,6 +270,8 @@ static void park(struct worker *worker)
         revive(); /* nobody woke it */
     if (polls)
         store_release(&scheduler.polling, 0); /* release: the poller's state for the next holder */
+    else
+        pool_resume(worker->context.pool);
     worker->now_ns = clock_now();
     trace_stamp(worker->context.trace, worker->now_ns);
     trace_event_now(worker->context.trace, TRACE_UNPARK, worker->index);
@@ -324,13 +335,13 @@ static void rest(struct worker *worker)
     store_relaxed(&worker->next, NULL);
     for (; task != NULL || (task = ring_take(&worker->ring)) != NULL; task = NULL)
         schedule_global(task);
-    pool_flush(worker->context.pool);
-    reclaim_bin_handoff(worker->context.bin, &worker->context);
+    settle_memory(worker, true);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     store_relaxed(&worker->park_word, 0);
     store_release(&worker->resting, 1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */
     while (load_acquire(&worker->resting) == 1 && load_acquire(&scheduler.stopping) == 0)
         park_sleep(worker, -1);
+    pool_resume(worker->context.pool);
 }
 
 bool idle_recall(struct worker *worker)

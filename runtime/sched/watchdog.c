@@ -2,7 +2,8 @@
  *
  * Each tick it
  *   ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message boundary),
- *   revokes a worker whose turn has lasted TAKEOVER_TICKS, rescues its `next`, and sees that a spare works in its place,
+ *   revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues its `next`, and sees that a
+ *   spare works in its place,
  *   reports a turn that has lasted settings.slow_turn_ms, once,
  *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has it,
  *   fires timers if nobody has for a tick.
@@ -22,14 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_NS (1 * NS_PER_MS)
-enum { TAKEOVER_TICKS = 10, SLEEP_AFTER_TICKS = 5 };
+#define TICK_NS     (1 * NS_PER_MS)
+#define TAKEOVER_NS (3 * NS_PER_MS)
+enum { SLEEP_AFTER_TICKS = 5 };
 
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
     uint64_t turns;
     int64_t since_ns; /* when the turn that runs was first seen */
-    uint32_t ring_tail;
     bool ring_waited; /* there was something in its ring */
     bool reported, revoked;
 };
@@ -105,23 +106,24 @@ static void take_over(struct worker *worker, struct watched *seen)
         rescue_next(worker);
 }
 
-/* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end. */
-static void watch_turn(struct worker *worker, struct watched *seen, int64_t now)
+/* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end, if anybody waits for it. */
+static void watch_turn(struct worker *worker, struct watched *seen, int64_t now, bool somebody_waits)
 {
     uint64_t turns = load_relaxed(&worker->turns);
     if (turns != seen->turns || is_parked(worker)) {
-        *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_tail = seen->ring_tail, .ring_waited = seen->ring_waited };
+        *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_waited = seen->ring_waited };
         return;
     }
     store_relaxed(&worker->yield, 1); /* relaxed: a hint that is looked at at each message */
-    int64_t turn_ms = (now - seen->since_ns) / NS_PER_MS;
+    int64_t turn_ns = now - seen->since_ns;
     struct task *task = load_relaxed(&worker->current);
-    if (turn_ms < TAKEOVER_TICKS || task == NULL)
+    if (turn_ns < TAKEOVER_NS || task == NULL)
         return;
-    take_over(worker, seen);
-    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 && turn_ms >= scheduler.settings.slow_turn_ms) {
+    if (load_relaxed(&worker->next) != NULL || (somebody_waits && load_relaxed(&scheduler.idle_count) == 0))
+        take_over(worker, seen);
+    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 && turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
         seen->reported = true;
-        scheduler.settings.hooks.slow(task, worker->index, turn_ms);
+        scheduler.settings.hooks.slow(task, worker->index, turn_ns / NS_PER_MS);
     }
 }
 
@@ -131,29 +133,29 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now)
 static bool watch_ring(struct worker *worker, struct watched *seen)
 {
     uint32_t tail;
-    uint32_t there = ring_look(&worker->ring, &tail);
-    bool waited = there > 0 && seen->ring_waited;
-    seen->ring_waited = there > 0;
-    seen->ring_tail = tail;
+    bool there = ring_look(&worker->ring, &tail) > 0, waited = there && seen->ring_waited;
+    seen->ring_waited = there;
     return waited;
 }
 
 static void tick(void)
 {
     int64_t now = clock_now();
+    if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
+        scheduler_expire(&watchdog.context, now);
     bool waiting = inject_count(&scheduler.inject) > 0;
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = load_acquire(&scheduler.workers[i]);
-        if (worker == NULL)
-            continue; /* it is just starting */
-        watch_turn(worker, &watchdog.seen[i], now);
-        waiting |= watch_ring(worker, &watchdog.seen[i]);
+        waiting |= worker != NULL && watch_ring(worker, &watchdog.seen[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = load_acquire(&scheduler.workers[i]);
+        if (worker != NULL) /* else it is just starting */
+            watch_turn(worker, &watchdog.seen[i], now, waiting);
     }
     if (load_relaxed(&scheduler.polling) == 0 && poller_used())
         waiting = true;
-    if (scheduler_next_due() <= now - 2 * TICK_NS)
-        scheduler_expire(&watchdog.context, now);
     atomic_thread_fence(memory_order_seq_cst); /* [ID1] pairs with [ID2] */
     if (waiting)
         idle_wake(&watchdog.context);
@@ -163,11 +165,12 @@ static void tick(void)
 
 static void sleep_until_needed(void)
 {
-    pool_flush(watchdog.context.pool);
     reclaim_bin_handoff(watchdog.context.bin, &watchdog.context);
+    pool_park(watchdog.context.pool);
     store_seq_cst(&scheduler.watchdog_asleep, 1); /* [WD1] pairs with [WD2] */
     while (load_seq_cst(&scheduler.awake) == 0 && load_acquire(&watchdog.end) == 0)
         syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    pool_resume(watchdog.context.pool);
     store_relaxed(&scheduler.watchdog_asleep, 0);
 }
 

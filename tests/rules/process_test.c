@@ -205,8 +205,7 @@ static void handlers_at_the_end(void)
     RULE("PROC-09");
     CHECK_EQ(__atomic_load_n(&ended_runs, __ATOMIC_RELAXED), 1);
     CHECK_EQ(__atomic_load_n(&cleaned, __ATOMIC_RELAXED), 1);
-    pid = tr_spawn_actor(&tidy_actor, NULL, 0, NULL);
-    CHECK(tr_is_alive(pid)); /* and has started */
+    CHECK_EQ(tr_start_actor(&tidy_actor, NULL, 0, NULL, &pid), TR_OK);
     end_with(pid, TR_KILL);
     RULE("PROC-09");
     CHECK_EQ(__atomic_load_n(&ended_runs, __ATOMIC_RELAXED), 1);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <troupe/troupe.h>
 #include <unistd.h>
@@ -60,12 +59,16 @@ static inline void peer_send(int fd, const void *data, size_t size)
     CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-/* Reads up to size bytes, what there is within LONG_MS; 0: the end; -1: an error. */
+/* Reads up to size bytes, what there is within LONG_MS; 0: the end; -1: an error. The calling process sleeps, its thread does not. */
 static inline ssize_t peer_receive(int fd, void *buffer, size_t size)
 {
-    struct pollfd wait = { .fd = fd, .events = POLLIN };
-    CHECK_EQ(poll(&wait, 1, LONG_MS), 1);
-    return recv(fd, buffer, size, 0);
+    for (int64_t end = tr_now_ns() + LONG_MS * INT64_C(1000000);;) {
+        ssize_t got = recv(fd, buffer, size, MSG_DONTWAIT);
+        if (got >= 0 || errno != EAGAIN)
+            return got;
+        CHECK(tr_now_ns() < end);
+        tr_sleep(1);
+    }
 }
 
 /* Both ends inside the calling process. */

@@ -31,6 +31,7 @@ trap clean_up EXIT
 # start_cache OPTIONS...: sets cache_pid and port.
 start_cache()
 {
+    : >"$work/cache.out"
     "$bin/cache" --port 0 "$@" >"$work/cache.out" 2>"$work/cache.err" &
     cache_pid=$!
     started+=("$cache_pid")

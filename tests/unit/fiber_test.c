@@ -159,17 +159,34 @@ static NOINLINE void suspend_deep_down(int depth)
 
 static void suspender(void *depth) { suspend_deep_down((int)(intptr_t)depth); }
 
+/* Where the frames were that were dropped there is one frame of another shape. */
+static void fill(void *unused)
+{
+    char buffer[30000];
+    (void)unused;
+    for (;;) {
+        memset(buffer, 1, sizeof buffer);
+        __asm__ volatile("" ::"r"(buffer) : "memory");
+        fiber_switch(one, &native, NULL, NULL);
+    }
+}
+
 TEST(fiber, a_suspended_fiber_is_dropped_by_prepare_and_by_destroy)
 {
+    size_t before = 0;
     fiber_native(&native);
     for (int i = 0; i < 2000; i++) {
         one = create(suspender, (void *)(intptr_t)(i % 10));
         fiber_switch(&native, one, NULL, NULL);
-        fiber_prepare(one, suspender, NULL);
+        fiber_prepare(one, fill, NULL);
         fiber_switch(&native, one, NULL, NULL);
         fiber_switch(&native, one, NULL, NULL);
         fiber_destroy(one);
+        if (i == 200)
+            before = resident_bytes();
     }
+    if (!WITH_TSAN)
+        CHECK(resident_bytes() < before + (16 << 20)); /* AddressSanitizer's fake stacks are dropped as well */
     struct stack_counts counts;
     stack_count(&counts);
     CHECK_EQ(counts.lent, 0);
@@ -549,14 +566,15 @@ TEST(fiber, a_dropped_fiber_leaves_no_floating_point_modes_behind)
 
 static int frames;
 static bool at_entry;
+static uintptr_t last_address; /* 0: the frame before knew that it has no caller */
 static void unwound_entry(void *unused);
 
 static _Unwind_Reason_Code see_frame(struct _Unwind_Context *context, void *unused)
 {
     (void)unused;
     frames++;
-    uintptr_t start = _Unwind_GetRegionStart(context);
-    at_entry |= start == (uintptr_t)unwound_entry;
+    last_address = _Unwind_GetIP(context);
+    at_entry |= _Unwind_GetRegionStart(context) == (uintptr_t)unwound_entry;
     return _URC_NO_REASON;
 }
 
@@ -582,10 +600,12 @@ TEST(fiber, unwinding_ends_at_the_base)
     one = create(unwound_entry, NULL);
     fiber_switch(&native, one, unwind, NULL); /* before the entry ... */
     CHECK_EQ(unwound, _URC_END_OF_STACK);
+    CHECK(UCONTEXT || last_address == 0);
     CHECK(frames >= 2 && frames < 8); /* ... and in it */
     CHECK(at_entry);
     fiber_switch(&native, one, unwind, NULL);
     CHECK_EQ(unwound, _URC_END_OF_STACK);
+    CHECK(UCONTEXT || last_address == 0);
     CHECK(frames >= 2 && frames < 8);
     CHECK(at_entry);
     fiber_destroy(one);

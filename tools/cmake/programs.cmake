@@ -1,4 +1,5 @@
-# The programs, all into BUILD/bin and linked with the static library. What has no sources yet is not built.
+# The programs, all into BUILD/bin and linked with the static library. What has no sources yet is not built. The larger ones are a
+# main.c and an archive of their other sources (command_parts, cache_parts), which the unit tests link, too.
 
 set(bin "${PROJECT_BINARY_DIR}/bin")
 
@@ -14,21 +15,34 @@ function(troupe_program name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${bin}" ENABLE_EXPORTS ON)
 endfunction()
 
-# The command line, with the benchmark's workloads inside (`troupe bench`).
-file(GLOB command_sources CONFIGURE_DEPENDS tools/troupe/*.c)
-file(GLOB workload_sources CONFIGURE_DEPENDS bench/workloads/*.c)
-if(command_sources)
-    troupe_program(troupe_command ${command_sources} ${workload_sources} PRIVATE)
+# troupe_parts(NAME SOURCES...): the sources but main.c, as an archive.
+function(troupe_parts name)
+    set(sources ${ARGN})
+    list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+    add_library(${name} STATIC ${sources})
+    target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include" PRIVATE tools/troupe bench/workloads)
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+    target_link_libraries(${name} PRIVATE troupe_flags troupe_warnings)
+endfunction()
+
+# The command line, with the benchmark's workloads inside (`troupe bench`). Floor 7: it may look down into the runtime.
+file(GLOB command_sources CONFIGURE_DEPENDS tools/troupe/*.c bench/workloads/*.c)
+if(EXISTS "${PROJECT_SOURCE_DIR}/tools/troupe/main.c")
+    troupe_parts(command_parts ${command_sources})
+    target_link_libraries(command_parts PRIVATE troupe_private)
+    troupe_program(troupe_command tools/troupe/main.c PRIVATE)
+    target_link_libraries(troupe_command PRIVATE command_parts troupe_static)
     set_target_properties(troupe_command PROPERTIES OUTPUT_NAME troupe)
     target_include_directories(troupe_command PRIVATE tools/troupe bench/workloads)
 endif()
 
 # The service of tools/run: public headers only, as a user would write it.
 file(GLOB cache_sources CONFIGURE_DEPENDS bench/services/cache/*.c)
-if(cache_sources)
-    troupe_program(cache ${cache_sources})
+if(EXISTS "${PROJECT_SOURCE_DIR}/bench/services/cache/main.c")
+    troupe_parts(cache_parts ${cache_sources})
+    troupe_program(cache bench/services/cache/main.c)
+    target_link_libraries(cache PRIVATE cache_parts troupe_static)
     target_compile_definitions(cache PRIVATE _GNU_SOURCE)
-    target_include_directories(cache PRIVATE bench/services/cache)
 endif()
 
 # The programs that people learn Troupe with: strict C11, nothing but the public headers.

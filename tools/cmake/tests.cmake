@@ -83,7 +83,7 @@ function(troupe_test_program target source)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}" ENABLE_EXPORTS ON)
 endfunction()
 
-# --- unit tests see the runtime's own headers; rules and behaviour tests only what users see
+# --- unit tests see the runtime's own headers and the parts of the programs ("bench/services/cache/store.h"); rules and behaviour tests only what users see
 foreach(folder unit rules behaviour)
     file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*_test.c)
     foreach(source IN LISTS sources)
@@ -91,6 +91,13 @@ foreach(folder unit rules behaviour)
         string(REGEX REPLACE "_test$" "" name "${stem}")
         if(folder STREQUAL "unit")
             troupe_test_program(${folder}_${stem} ${source} PRIVATE)
+            target_include_directories(${folder}_${stem} PRIVATE "${PROJECT_SOURCE_DIR}")
+            foreach(parts cache_parts command_parts)
+                if(TARGET ${parts})
+                    target_link_libraries(${folder}_${stem} PRIVATE ${parts})
+                endif()
+            endforeach()
+            target_link_libraries(${folder}_${stem} PRIVATE troupe_static) # again, behind the archives that use it
         else()
             troupe_test_program(${folder}_${stem} ${source})
         endif()

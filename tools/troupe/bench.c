@@ -70,7 +70,7 @@ static int set(struct bench *bench, char *setting)
     return 2;
 }
 
-/* The root process. Sets `workers` to how many there really are. */
+/* Sets `workers` to how many there really are, and runs the workload. */
 static void coordinator(const tr_msg *arg)
 {
     struct bench *bench = *(struct bench *const *)tr_expect(arg, sizeof bench);
@@ -80,6 +80,18 @@ static void coordinator(const tr_msg *arg)
     snprintf(workers, sizeof workers, "%d", system.workers);
     bench->parameters[bench->parameter_count - 1].value = workers;
     bench->workload->run(bench);
+}
+
+/* The root process: lives as long as the coordinator and tells why that has ended, if it was a crash. */
+static void root(const tr_msg *arg)
+{
+    tr_ref monitor;
+    tr_reason reason;
+    char text[128];
+    tr_spawn_monitor(coordinator, tr_body(arg), tr_size(arg), &monitor);
+    tr_must(tr_await_down(monitor, TR_INFINITY, &reason));
+    if (!tr_reason_clean(&reason))
+        fprintf(stderr, "troupe bench: %s\n", tr_reason_text(&reason, text, sizeof text));
 }
 
 static void print_result(const struct bench *bench)
@@ -94,10 +106,19 @@ static void print_result(const struct bench *bench)
     printf("},\"ops\":%" PRIu64 ",\"seconds\":%.6f%s}\n", bench->ops, bench->seconds, bench->extra);
 }
 
+static void discard(const tr_log_record *record, void *arg)
+{
+    (void)record;
+    (void)arg;
+}
+
 static int run(struct bench *bench)
 {
-    tr_config config = { .workers = (int)bench_number(bench, "workers"), .quiet_restarts = bench->workload->quiet };
-    int status = tr_main(&config, coordinator, &bench, sizeof bench);
+    bool quiet = bench->workload->quiet;
+    tr_config config = { .workers = (int)bench_number(bench, "workers"),
+                         .quiet_restarts = quiet,
+                         .log = quiet ? discard : NULL };
+    int status = tr_main(&config, root, &bench, sizeof bench);
     if (status != 0 || !bench->done) {
         fprintf(stderr, "troupe bench: %s failed\n", bench->workload->name);
         return 1;

@@ -20,7 +20,7 @@ struct shard {
 };
 
 static tr_pid ids[SHARDS_MAX];
-static char names[SHARDS_MAX][16];
+static char names[SHARDS_MAX][24];
 static uint32_t numbers[SHARDS_MAX];
 static tr_child children[SHARDS_MAX];
 
