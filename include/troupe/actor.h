@@ -96,8 +96,8 @@ TR_API TR_MUST_CHECK int tr_suspend(tr_pid pid, int64_t timeout_ms);
 TR_API TR_MUST_CHECK int tr_resume(tr_pid pid, int64_t timeout_ms);
 /* Copies the actor's state (size bytes: exactly its state) out. TR_ESIZE: it has another size. Source: SYS-02. */
 TR_API TR_MUST_CHECK int tr_get_state(tr_pid pid, void *state, size_t size, int64_t timeout_ms);
-/* Runs change(copy of the state, arg) in the actor and puts the copy in place of the state, if it returned TR_OK; else:
- * TR_ECALLBACK, and the state is unchanged. A change that exits or crashes ends the actor. arg: size bytes, copied.
+/* Runs change(copy of the state, arg) in the actor and puts the copy in place of the state, if it returned TR_OK; if it
+ * returned anything else, exited or crashed: TR_ECALLBACK, and the state is unchanged. arg: size bytes, copied.
  * Source: SYS-02. */
 TR_API TR_MUST_CHECK int tr_replace_state(tr_pid pid, int (*change)(void *state, const void *arg), const void *arg,
                                           size_t size, int64_t timeout_ms);

@@ -37,7 +37,8 @@ enum actor_flag {
 enum actor_trait {
     TRAIT_PINNED = 1,   /* TR_SPAWN_PIN_THREAD */
     TRAIT_PROTOCOL = 2, /* started by a start function: a crash is reported whatever its reason (LOG-02) */
-    TRAIT_REPORTING = 4 /* a callback for a report runs */
+    TRAIT_REPORTING = 4, /* a callback for a report runs */
+    TRAIT_CHANGING = 8   /* the user's function of tr_replace_state runs: an exit in it ends only the function */
 };
 
 enum actor_life { LIFE_STARTING, LIFE_ALIVE, LIFE_ENDING, LIFE_DYING };
@@ -112,6 +113,7 @@ struct cold {
     tr_msg *stop_reply;            /* (o) tr_stop_reply: sent after `ended` */
     tr_from stop_reply_to;         /* (o) */
     int64_t idle_ms;               /* (o) tr_idle, asked for by the callback that runs */
+    tr_msg *changing;              /* (o) the copy of the state that tr_replace_state's function works on */
     bool continue_on;              /* (o) the callback has returned it */
     bool idle_on;                  /* (o) TR_MSG_TIMEOUT is due at `deadline` unless a message comes first */
     struct bound *bound;           /* (c) */

@@ -9,6 +9,7 @@
 #include "actor/relation.h"
 #include "actor/report.h"
 #include "actor/signal.h"
+#include "actor/system_message.h"
 #include "actor/timer.h"
 #include "actor/wait.h"
 
@@ -77,6 +78,8 @@ static void release_cold(struct context *context, struct actor *self)
         inbox_return(self);
     if (cold->continued != NULL)
         message_free(context, cold->continued);
+    if (cold->changing != NULL)
+        message_free(context, cold->changing);
     if (cold->stop_reply != NULL)
         message_free(context, cold->stop_reply);
     notice_drop(context, cold->stop_notice);
@@ -209,6 +212,11 @@ static void after_signal(void *argument)
 void actor_exit(struct actor *self, struct notice *notice, bool own)
 {
     struct worker *worker = worker_self();
+    if (own && (self->traits & TRAIT_CHANGING) != 0) {
+        notice_drop(&worker->context, notice);
+        store_relaxed(&worker->in_runtime, 1);
+        worker_reset(system_message_change_failed, self);
+    }
     if (self->life == LIFE_DYING)
         misuse("tr_exit", "a clean-up (tr_defer) may not exit, send or block");
     if (self->ending != NULL)
@@ -220,9 +228,13 @@ void actor_exit(struct actor *self, struct notice *notice, bool own)
 
 void actor_exit_fault(struct actor *self, struct notice *notice)
 {
-    self->ending = notice;
+    bool changing = (self->traits & TRAIT_CHANGING) != 0;
+    if (changing)
+        notice_drop(context_self(), notice);
+    else
+        self->ending = notice;
     store_relaxed(&worker_self()->in_runtime, 1);
-    worker_reset(after_fault, self);
+    worker_reset(changing ? system_message_change_failed : after_fault, self);
 }
 
 void actor_check_blocking(struct context *context, struct actor *self)

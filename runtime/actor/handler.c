@@ -169,8 +169,7 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
     return run_handle(context, self, message);
 }
 
-/* After a callback: the message is done with. The context is a new one. */
-static struct context *finish(struct actor *self)
+struct context *handler_finish(struct actor *self)
 {
     struct context *context = context_self();
     tr_msg *message = self->current;
@@ -202,7 +201,7 @@ static enum turn handle_continue(struct context *context, struct actor *self)
     self->cold->continue_on = false;
     if (!handle(context, self, message))
         return TURN_OVER;
-    finish(self);
+    handler_finish(self);
     return TURN_GOES_ON;
 }
 
@@ -263,7 +262,7 @@ static enum turn handle_head(struct context *context, struct actor *self)
     inbox_use_head(self, head);
     if (UNLIKELY(!handle(context, self, head)))
         return TURN_OVER;
-    context = finish(self);
+    context = handler_finish(self);
     if (UNLIKELY(self->saved.first != NULL || (self->cold != NULL && self->cold->continue_on)))
         return TURN_GOES_ON; /* they come before what is queued; the consumed head stays as the token */
     return give_up(context, self, NULL);
@@ -283,7 +282,7 @@ static enum turn step(struct context *context, struct actor *self)
         if (message != NULL) {
             if (!handle(context, self, message))
                 return TURN_OVER;
-            finish(self);
+            handler_finish(self);
             return TURN_GOES_ON;
         }
     }

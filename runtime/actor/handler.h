@@ -10,6 +10,9 @@ enum disposition { DISPOSITION_STOP = 0x54520003, DISPOSITION_IDLE = 0x54520005,
 /* task.run of every actor. */
 void actor_run(struct task *task);
 
+/* After a callback: the message is done with. Returns the context, which may be another one than before the callback. */
+struct context *handler_finish(struct actor *self);
+
 /* The start has succeeded: whoever waits for it is told. */
 void handler_started(struct context *context, struct actor *self);
 

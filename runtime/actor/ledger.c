@@ -45,6 +45,15 @@ static void release_allocation(struct context *context, struct owned *item)
     pool_free(context->pool, CONTAINER_OF(item, struct allocation, owned));
 }
 
+size_t ledger_memory(const struct actor *self)
+{
+    size_t bytes = 0;
+    for (const struct owned *item = self->ledger; item != NULL; item = item->next)
+        if (item->release == release_allocation)
+            bytes += pool_block_size(item);
+    return bytes;
+}
+
 static struct allocation *allocation_of(void *memory) { return (struct allocation *)memory - 1; }
 
 API void *tr_alloc(size_t size)

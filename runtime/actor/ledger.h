@@ -18,6 +18,8 @@ struct owned {
 
 void ledger_add(struct actor *self, struct owned *item);
 void ledger_remove(struct owned *item);
+/* Bytes of memory in it (tr_alloc). */
+size_t ledger_memory(const struct actor *self);
 /* The end: releases everything. */
 void ledger_release(struct context *context, struct actor *self);
 

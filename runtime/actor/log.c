@@ -169,9 +169,19 @@ void log_write(struct actor *actor, tr_level level, const char *event, const cha
 
 /* ---- the public functions */
 
+/* The events of supervisors (LOG-04), which tr_config.quiet_restarts turns off together with crash reports. */
+static bool is_report(const char *event)
+{
+    static const char *const reports[] = { "progress", "child_terminated", "start_error", "shutdown_error", "shutdown" };
+    for (size_t i = 0; i < TR_COUNT(reports); i++)
+        if (strcmp(event, reports[i]) == 0)
+            return true;
+    return false;
+}
+
 static void write_list(tr_level level, const char *event, const char *format, va_list list)
 {
-    if (!log_wanted(level))
+    if (!log_wanted(level) || (settings.quiet_restarts && is_report(event)))
         return;
     char text[LOG_TEXT];
     vsnprintf(text, sizeof text, format, list);

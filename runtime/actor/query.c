@@ -63,6 +63,7 @@ static void fill(struct actor *self, tr_process_info *info)
     info->status = self->suspended ? TR_STATUS_SUSPENDED : waits || self->current == NULL ? TR_STATUS_WAITING : TR_STATUS_RUNNING;
     info->message_queue_len = each_message(self, NULL);
     info->reductions = self->turns;
+    info->memory += ledger_memory(self);
     if (self->cold != NULL) {
         actor_lock(self);
         info->monitors = count_relations(self->cold->monitors);

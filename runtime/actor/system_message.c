@@ -3,6 +3,7 @@
 
 #include "actor/call.h"
 #include "actor/end.h"
+#include "actor/handler.h"
 #include "actor/names.h"
 #include "actor/report.h"
 #include "actor/wait.h"
@@ -32,26 +33,45 @@ static void set_suspended(struct context *context, struct actor *self, tr_msg *r
     call_answer_bytes(context, request, NULL, 0);
 }
 
+static void answer_change(struct context *context, struct actor *self, int status)
+{
+    int32_t answer = status == TR_OK || status == TR_ENOMEM ? status : TR_ECALLBACK;
+    if (self->cold->changing != NULL)
+        message_free(context, self->cold->changing);
+    self->cold->changing = NULL;
+    self->traits &= (uint8_t)~TRAIT_CHANGING;
+    call_answer_bytes(context, self->current, &answer, sizeof answer);
+}
+
 /* Runs the user's function on a copy of the state: if it does not come back, the state is unchanged. */
-static bool replace_state(struct context *context, struct actor *self, tr_msg *request)
+static void replace_state(struct context *context, struct actor *self, tr_msg *request)
 {
     const struct replacement *replacement = message_body(request);
     char *state;
     size_t size = visible_state(self, &state);
-    tr_msg *copy = message_copy(context, state, size);
+    tr_msg *copy = self->cold->changing = message_copy(context, state, size);
     int status = TR_ENOMEM;
     if (copy != NULL) {
+        self->traits |= TRAIT_CHANGING;
         runtime_leave(context->worker);
         status = replacement->change(message_body(copy), replacement + 1);
         context = context_self();
         runtime_enter(context->worker);
         if (status == TR_OK)
             memcpy(state, message_body(copy), size);
-        message_free(context, copy);
     }
-    int32_t answer = status == TR_OK || status == TR_ENOMEM ? status : TR_ECALLBACK;
-    call_answer_bytes(context, request, &answer, sizeof answer);
-    return true;
+    answer_change(context, self, status);
+}
+
+void system_message_change_failed(void *argument)
+{
+    struct actor *self = argument;
+    struct worker *worker = worker_self();
+    store_relaxed(&worker->current, &self->task);
+    worker->critical = 0;
+    answer_change(&worker->context, self, TR_ECALLBACK);
+    struct context *context = handler_finish(self);
+    schedule_last(context, &self->task); /* it still has the token: its turn goes on */
 }
 
 static void answer_status(struct context *context, struct actor *self, tr_msg *request)

@@ -7,5 +7,7 @@
 
 /* Owner, in its turn: a KIND_SYSTEM is `current`. False: the actor has ended. */
 bool system_message_handle(struct context *context, struct actor *self, tr_msg *request);
+/* After a reset, in the loop: the function of tr_replace_state has exited or crashed. argument: the actor. */
+void system_message_change_failed(void *argument);
 
 #endif

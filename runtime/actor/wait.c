@@ -159,9 +159,9 @@ enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline,
     for (;;) {
         if (!worker_block(&self->fiber, after_park, &parking))
             return WAIT_NO_MEMORY;
+        actor_check_signals(self);                 /* before the answer: a link's end that came before it is fatal (LINK-08) */
         uint64_t word = load_acquire(&self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
         if (!wait_is_reply(word)) {
-            actor_check_signals(self);
             bool late = deadline != NEVER && clock_now() >= deadline;
             word = WAIT_BUSY(serial);
             parking.again = !(wakeable || late);

@@ -183,4 +183,12 @@ UNUSED static size_t memory_now(void)
     return info.memory;
 }
 
+/* Memory did not grow from the first half to the second, but for the pools of workers that had little to do in the first. */
+UNUSED static void must_be_flat(size_t first, size_t second)
+{
+    enum { POOL_STEP = 2 << 20 };
+    printf("least memory in the first half %zu KB, in the second %zu KB\n", first / 1024, second / 1024);
+    MUST(second <= first + (size_t)(setting("workers") + 1) * POOL_STEP);
+}
+
 #endif

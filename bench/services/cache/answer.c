@@ -55,18 +55,20 @@ struct merge {
 static void merge_reply(struct merge *merge, enum answer_kind kind, struct slice reply)
 {
     uint32_t keys;
-    if (kind != ANSWER_INFO && is_error(reply) && merge->error.size == 0)
+    if (is_error(reply) && kind == ANSWER_INFO)
+        return; /* the others' statistics are worth showing */
+    if (is_error(reply) && merge->error.size == 0)
         merge->error = reply;
     if (merge->error.size > 0)
         return;
     switch (kind) {
     case ANSWER_SUM: merge->sum += integer_of(reply); break;
     case ANSWER_ARRAY: bytes_add(merge->out, reply.data, reply.size); break;
-    case ANSWER_INFO: bytes_add(&merge->parts, reply.data, reply.size); break;
+    case ANSWER_INFO: bytes_add(&merge->parts, reply.data + 1, reply.size - 1); break;
     case ANSWER_KEYS:
-        memcpy(&keys, reply.data, sizeof keys);
+        memcpy(&keys, reply.data + 1, sizeof keys);
         merge->keys += keys;
-        bytes_add(&merge->parts, reply.data + sizeof keys, reply.size - sizeof keys);
+        bytes_add(&merge->parts, reply.data + 1 + sizeof keys, reply.size - 1 - sizeof keys);
         break;
     default: break;
     }

@@ -1,6 +1,7 @@
 /* connection.c: see connection.h. Commands that are not about keys: admin.c. */
 #include "connection.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin.h"
@@ -10,6 +11,7 @@
 enum {
     SMALL = 2048,                /* bytes read at once while nothing is pending */
     LARGE = 16 * 1024,           /* the first size of `in` */
+    AHEAD = 1024 * 1024,         /* how much of a promised argument gets room before it arrives */
     SEND_AT = 256 * 1024,        /* replies are written at the latest when there are so many bytes */
     WRITE_TIMEOUT_MS = 60000,    /* a client that takes nothing for so long is gone */
     RESTART_WAIT_MS = 2000,      /* how long a request waits for a shard that is being restarted */
@@ -19,12 +21,33 @@ enum {
 
 /* ---- shards */
 
-/* Nothing was executed of a request that found nobody under the name: so it is asked again. */
-tr_msg *connection_call(uint32_t shard, const void *body, size_t size)
+/* What the message to a lane's shard says: the body, or where it is. */
+struct letter {
+    const void *body;
+    size_t size;
+    struct elsewhere elsewhere;
+};
+
+static void write_letter(struct letter *letter, const struct lane *lane)
 {
+    letter->body = lane->body;
+    letter->size = lane->size;
+    if (lane->size < ELSEWHERE_SIZE)
+        return;
+    letter->elsewhere = (struct elsewhere){ .data = lane->body, .size = lane->size };
+    letter->body = &letter->elsewhere;
+    letter->size = sizeof letter->elsewhere;
+}
+
+/* The answer of a lane's shard, or NULL: it is lost. Nothing was executed of a request that found nobody under the name:
+ * so it is asked again while the shard is being restarted. */
+static tr_msg *call(const struct lane *lane)
+{
+    struct letter letter;
+    write_letter(&letter, lane);
     for (int waited_ms = 0;; waited_ms++) {
         tr_msg *reply;
-        int status = tr_call_msg(shard_id(shard), SHARD_EXECUTE, body, size, TR_INFINITY, &reply);
+        int status = tr_call_msg(shard_id(lane->shard), SHARD_EXECUTE, letter.body, letter.size, TR_INFINITY, &reply);
         if (status == TR_OK)
             return reply;
         if (status != TR_ENOPROC || waited_ms == RESTART_WAIT_MS)
@@ -33,10 +56,26 @@ tr_msg *connection_call(uint32_t shard, const void *body, size_t size)
     }
 }
 
+/* The answer that was handed over, or NULL: it is in the message. */
+static const struct elsewhere *handed_over(const tr_msg *reply)
+{
+    return tr_size(reply) == sizeof(struct elsewhere) && *(const char *)tr_body(reply) == '\0' ? tr_body(reply) : NULL;
+}
+
 static void take_answer(struct lane *lane, const tr_msg *reply)
 {
-    lane->reply = reply == NULL ? NULL : tr_body(reply);
-    lane->reply_size = reply == NULL ? 0 : tr_size(reply);
+    if (reply == NULL)
+        return;
+    const struct elsewhere *elsewhere = handed_over(reply);
+    lane->reply = elsewhere != NULL ? elsewhere->data : tr_body(reply);
+    lane->reply_size = elsewhere != NULL ? elsewhere->size : tr_size(reply);
+}
+
+static void drop_answer(tr_msg *reply)
+{
+    if (reply != NULL && handed_over(reply) != NULL)
+        free(handed_over(reply)->data);
+    tr_drop(reply);
 }
 
 static bool send_out(struct connection *connection)
@@ -52,15 +91,16 @@ static bool send_out(struct connection *connection)
 static bool exchange_one(struct connection *connection, struct plan *plan)
 {
     struct lane *lane = plan->lanes;
-    tr_msg *reply = connection_call(lane->shard, lane->body, lane->size);
+    tr_msg *reply = call(lane);
     bool good = true;
+    connection->lent = false;
     take_answer(lane, reply);
     struct slice direct = plan_direct(plan);
     if (direct.size > 0 && connection->out.size == 0)
         good = tr_write(connection->socket, direct.data, direct.size, WRITE_TIMEOUT_MS) == TR_OK;
     else
         plan_answer(plan, &connection->out);
-    tr_drop(reply);
+    drop_answer(reply);
     return good;
 }
 
@@ -68,20 +108,24 @@ static bool exchange_one(struct connection *connection, struct plan *plan)
 static void exchange_many(struct connection *connection, struct plan *plan, tr_ref *requests, tr_msg **replies)
 {
     size_t count = plan->lane_count;
-    for (size_t i = 0; i < count; i++)
-        requests[i] = tr_send_request(shard_id(plan->lanes[i].shard), SHARD_EXECUTE, plan->lanes[i].body, plan->lanes[i].size);
+    for (size_t i = 0; i < count; i++) {
+        struct letter letter;
+        write_letter(&letter, &plan->lanes[i]);
+        requests[i] = tr_send_request(shard_id(plan->lanes[i].shard), SHARD_EXECUTE, letter.body, letter.size);
+    }
     for (size_t i = 0; i < count; i++) {
         struct lane *lane = &plan->lanes[i];
         int status = tr_receive_response(requests[i], TR_INFINITY, &replies[i]);
         if (status == TR_ENOPROC)
-            replies[i] = connection_call(lane->shard, lane->body, lane->size);
+            replies[i] = call(lane);
         else if (status != TR_OK)
             replies[i] = NULL;
         take_answer(lane, replies[i]);
     }
+    connection->lent = false;
     plan_answer(plan, &connection->out);
     for (size_t i = 0; i < count; i++)
-        tr_drop(replies[i]);
+        drop_answer(replies[i]);
 }
 
 /* Has the plan executed and its replies written or added to `out`. */
@@ -103,6 +147,7 @@ static bool exchange(struct connection *connection, struct plan *plan)
         memory = connection->packed.data;
     }
     plan_pack(plan, memory);
+    connection->lent = plan->borrows || plan->bytes >= ELSEWHERE_SIZE;
     bool good = true;
     if (lanes == 1) {
         good = exchange_one(connection, plan);
@@ -207,13 +252,16 @@ static bool keep_rest(struct connection *connection, const char *data, size_t si
     return true;
 }
 
-/* Room to read into: what there is while the request fits, then twice as much; never what a request only promises. */
+/* Room to read into: for the whole request, if it is not too long. Memory is committed when bytes arrive, so that a
+ * promise costs addresses only. */
 static bool make_room(struct connection *connection)
 {
     struct bytes *in = &connection->in;
+    size_t wanted = resp_wanted(&connection->resp), missing = wanted > in->size ? wanted - in->size : 0;
     if (in->size > (size_t)connection->resp.bulk_max + REQUEST_EXTRA)
         return false;
-    return in->capacity - in->size >= SMALL || bytes_reserve(in, in->capacity);
+    missing = missing < SMALL ? SMALL : missing > AHEAD ? AHEAD : missing;
+    return bytes_reserve(in, missing);
 }
 
 /* An exit signal that came while requests were under way. */
@@ -239,9 +287,11 @@ static void release(void *arg)
     struct connection *connection = arg;
     plan_stop(&connection->plan);
     resp_stop(&connection->resp);
-    bytes_release(&connection->in);
+    if (!connection->lent) {
+        bytes_release(&connection->in);
+        bytes_release(&connection->packed);
+    }
     bytes_release(&connection->out);
-    bytes_release(&connection->packed);
     settings_add(connected, (uint64_t)-1);
 }
 

@@ -28,6 +28,7 @@ struct connection {
     tr_socket socket;
     struct client client;
     bool closing;           /* once `out` is written */
+    bool lent;              /* a shard may be reading in `in` or `packed`: who is killed now leaves them behind */
     struct resp resp;
     struct bytes in;        /* what was read of a request that is not whole; capacity 0: nothing */
     struct bytes out;       /* replies to be written */
@@ -36,8 +37,5 @@ struct connection {
 };
 
 tr_entry connection_entry;
-
-/* Calls a shard with a request's body; waits while it is being restarted. The answer is the caller's, NULL: it is lost. */
-tr_msg *connection_call(uint32_t shard, const void *body, size_t size);
 
 #endif

@@ -297,8 +297,9 @@ static void list_entry(void *arg, const struct entry *entry)
 static void do_keys(struct job *job)
 {
     struct listing listing = { .out = job->out, .pattern = job->key };
-    size_t begin = job->out->size;
     uint64_t cursor = 0;
+    bytes_add(job->out, "*", 1);
+    size_t begin = job->out->size;
     bytes_add(job->out, &listing.count, sizeof listing.count);
     do
         cursor = store_scan(job->store, cursor, list_entry, &listing);
@@ -353,6 +354,7 @@ static void do_stats(struct job *job)
                                      .expired = store->expired,
                                      .evicted = store->evicted,
                                      .started_ms = execution->started_ms };
+    bytes_add(job->out, "*", 1);
     bytes_add(job->out, &stats, sizeof stats);
 }
 
@@ -372,12 +374,14 @@ static bool execute_all(struct execution *execution, const char *at, const char 
         if ((size_t)(end - at) < sizeof *operation || (size_t)(end - at) < operation_size(operation) ||
             operation->code >= OP_CODES)
             return false;
-        const char *key = at + sizeof *operation;
+        const char *key = at + sizeof *operation, *value = key + operation->key_size;
+        if (operation->borrowed)
+            memcpy(&value, key + operation->key_size, sizeof value);
         struct job job = { .execution = execution,
                            .store = execution->store,
                            .operation = operation,
                            .key = { key, operation->key_size },
-                           .value = { key + operation->key_size, operation->value_size },
+                           .value = { value, operation->value_size },
                            .out = answer };
         size_t before = answer->size;
         jobs[operation->code](&job);

@@ -17,7 +17,7 @@ struct execution {
     int64_t started_ms;
 };
 
-/* Executes a request, appends its answer to `answer`. false: no memory for the answer, or not a request. */
+/* Executes a request; `answer` is empty and becomes its answer. false: no memory for the answer, or not a request. */
 bool execute_request(struct execution *execution, const void *body, size_t size, struct bytes *answer);
 
 #endif

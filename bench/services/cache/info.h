@@ -19,8 +19,7 @@ enum info_sections {
 
 /* The section of that name; 0: none. */
 uint32_t info_section(struct slice name);
-/* The reply; stats: struct operation_stats of each shard, one after the other; of a shard that is lost, something
- * shorter. */
+/* The reply; stats: struct operation_stats of each shard that is not lost, one after the other. */
 void info_reply(uint32_t sections, const char *stats, size_t size, struct bytes *out);
 
 #endif

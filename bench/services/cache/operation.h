@@ -1,7 +1,12 @@
 /* operation.h: what connections ask of shards, and how a request and its answer lie in a message.
  *
  *   request:  struct operation_head, then `operations` times: struct operation, key, value, padding to 8
- *   answer:   the replies in RESP2, one after the other; then the size of each, as uint32_t, not aligned
+ *   answer:   the replies in RESP2, one after the other; the size of each, as uint32_t, not aligned
+ *
+ * What is large is not copied into messages. A value of BORROW_SIZE bytes or more stays in the connection's buffer, and
+ * an operation names its place; a request of ELSEWHERE_SIZE bytes or more stays where it was packed, and the message
+ * names that: the connection waits for the answer, or for the shard's end, before it touches either again. An answer of
+ * ELSEWHERE_SIZE bytes or more is a block of malloc's that the message hands over.
  *
  * One message carries all that a batch of pipelined commands wants of one shard, so that a batch costs one call for each
  * shard it touches; and what one message asks for happens with nothing in between: MSET, MGET and the like are atomic
@@ -11,6 +16,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+enum { BORROW_SIZE = 8 * 1024, ELSEWHERE_SIZE = 16 * 1024 };
 
 enum operation_code {
     OP_GET,
@@ -29,11 +36,11 @@ enum operation_code {
     OP_PERSIST,
     OP_TYPE,
     /* of the whole shard, without a key */
-    OP_KEYS,  /* key: the pattern; answer: uint32_t count, then bulk strings */
+    OP_KEYS,  /* key: the pattern; answer: '*', uint32_t count, then bulk strings */
     OP_SCAN,  /* key: the pattern; hash: COUNT; number: the cursor */
     OP_SIZE,  /* number of keys */
     OP_CLEAR, /* FLUSHALL */
-    OP_STATS, /* answer: struct operation_stats */
+    OP_STATS, /* answer: '*', struct operation_stats */
     OP_CODES
 };
 
@@ -60,7 +67,7 @@ struct operation_head {
 
 struct operation {
     uint8_t code, flags;
-    uint16_t unused;
+    uint16_t borrowed; /* 1: in place of the value stands a pointer to it */
     uint32_t hash; /* the lower half */
     uint32_t key_size, value_size;
     int64_t number;
@@ -68,8 +75,16 @@ struct operation {
 
 static inline size_t operation_size(const struct operation *operation)
 {
-    return (sizeof *operation + operation->key_size + operation->value_size + 7) & ~(size_t)7;
+    size_t value = operation->borrowed ? sizeof(char *) : operation->value_size;
+    return (sizeof *operation + operation->key_size + value + 7) & ~(size_t)7;
 }
+
+/* In place of a body that is elsewhere: a request is never so short, and a reply never begins with a 0. */
+struct elsewhere {
+    uint64_t zero;
+    char *data;
+    size_t size;
+};
 
 /* What a shard tells of itself. */
 struct operation_stats {

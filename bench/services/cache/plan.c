@@ -10,7 +10,7 @@ void plan_start(struct plan *plan, uint32_t shards, int64_t now_ms)
 {
     plan->shards = shards;
     plan->now_ms = now_ms;
-    plan->failed = plan->mixed = false;
+    plan->failed = plan->mixed = plan->borrows = false;
     plan->planned = plan->few_planned;
     plan->answers = plan->few_answers;
     plan->lanes = plan->few_lanes;
@@ -98,7 +98,9 @@ struct operation *plan_key(struct plan *plan, enum operation_code code, struct s
     struct operation operation = { .code = (uint8_t)code,
                                    .hash = (uint32_t)hash,
                                    .key_size = (uint32_t)key.size,
-                                   .value_size = (uint32_t)value.size };
+                                   .value_size = (uint32_t)value.size,
+                                   .borrowed = value.size >= BORROW_SIZE };
+    plan->borrows |= operation.borrowed != 0;
     return add(plan, hash_shard(hash, plan->shards), &operation, key.data, value.data);
 }
 
@@ -159,7 +161,10 @@ static void pack(struct lane *lane, const struct planned *planned)
     char *begin = lane->body + lane->at, *end = begin + operation_size(&planned->operation);
     char *at = put(begin, &planned->operation, sizeof planned->operation);
     at = put(at, planned->key, planned->operation.key_size);
-    at = put(at, planned->value, planned->operation.value_size);
+    if (planned->operation.borrowed)
+        at = put(at, &planned->value, sizeof planned->value);
+    else
+        at = put(at, planned->value, planned->operation.value_size);
     memset(at, 0, (size_t)(end - at));
     lane->at = (size_t)(end - lane->body);
 }

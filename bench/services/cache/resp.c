@@ -30,6 +30,11 @@ void resp_done(struct resp *resp)
     resp->bulk = -1;
 }
 
+size_t resp_wanted(const struct resp *resp)
+{
+    return resp->at + (resp->bulk >= 0 ? (size_t)resp->bulk + 2 : 1);
+}
+
 static enum resp_result fail(struct resp *resp, const char *text)
 {
     snprintf(resp->error, sizeof resp->error, "ERR Protocol error: %s", text);

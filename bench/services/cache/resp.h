@@ -49,4 +49,7 @@ enum resp_result resp_next(struct resp *resp, char *data, size_t size, size_t *u
 /* After RESP_REQUEST, and after its arguments were used: ready for the next. */
 void resp_done(struct resp *resp);
 
+/* After RESP_MORE: how many bytes the request has at least. */
+size_t resp_wanted(const struct resp *resp);
+
 #endif

@@ -8,7 +8,7 @@
 #include "settings.h"
 
 enum {
-    ANSWER_KEPT = 64 * 1024, /* an answer's memory that is kept for the next */
+    ANSWER_KEPT = 2 * ELSEWHERE_SIZE, /* an answer's memory that is kept for the next */
     TICK_NOW_MS = 1
 };
 
@@ -65,15 +65,35 @@ static int tick_after(struct shard *shard, int64_t ms)
     return tr_send_after(ms, tr_self(), SHARD_TICK, NULL, 0, NULL);
 }
 
+/* A large answer becomes the receiver's as it is. */
+static void reply(struct shard *shard, tr_from from)
+{
+    struct bytes *answer = &shard->answer;
+    if (answer->size < ELSEWHERE_SIZE) {
+        tr_reply(from, answer->data, answer->size);
+        return;
+    }
+    struct elsewhere elsewhere = { .data = answer->data, .size = answer->size };
+    *answer = (struct bytes){ 0 };
+    tr_reply(from, &elsewhere, sizeof elsewhere);
+}
+
 static int execute(struct shard *shard, const tr_msg *request, tr_from from)
 {
     struct execution *execution = &shard->execution;
     shard->store.now_ms = now_ms();
     look_at_memory(execution);
     bytes_clear(&shard->answer, ANSWER_KEPT);
-    tr_assert(execute_request(execution, tr_body(request), tr_size(request), &shard->answer));
+    const char *body = tr_body(request);
+    size_t size = tr_size(request);
+    if (size == sizeof(struct elsewhere)) {
+        const struct elsewhere *elsewhere = tr_body(request);
+        body = elsewhere->data;
+        size = elsewhere->size;
+    }
+    tr_assert(execute_request(execution, body, size, &shard->answer));
     settings_set(usage[execution->shard].bytes, store_used(&shard->store));
-    tr_reply(from, shard->answer.data, shard->answer.size);
+    reply(shard, from);
     return !shard->ticking && store_has_chores(&shard->store) ? tick_after(shard, TICK_NOW_MS) : TR_OK;
 }
 
