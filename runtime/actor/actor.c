@@ -66,8 +66,6 @@ struct cold *actor_cold_or_exit(struct context *context, struct actor *actor)
     return cold;
 }
 
-uint64_t actor_resolve(tr_pid to) { return LIKELY((to.id & PID_NAME_BIT) == 0) ? to.id : names_find(to.id); }
-
 const char *actor_label(const struct actor *actor)
 {
     if (actor->cold != NULL && actor->cold->label != NULL)

@@ -166,8 +166,11 @@ static inline struct actor *actor_find(uint64_t pid)
     return (struct actor *)(void *)found;
 }
 
+#define PID_NAME_BIT (UINT64_C(1) << 63) /* a name's hash, not a process */
+uint64_t names_find(uint64_t hashed);
+
 /* The pid that `to` means now: itself, or who has the name; 0: nobody. Inside a read section. */
-uint64_t actor_resolve(tr_pid to);
+static inline uint64_t actor_resolve(tr_pid to) { return LIKELY((to.id & PID_NAME_BIT) == 0) ? to.id : names_find(to.id); }
 
 /* The cold part, made at the first need. NULL: no memory. Owner. */
 struct cold *actor_cold(struct context *context, struct actor *actor);

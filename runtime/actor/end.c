@@ -13,6 +13,11 @@
 #include "actor/timer.h"
 #include "actor/wait.h"
 
+#include <signal.h>
+
+/* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */
+enum { STACK_RESERVE = 4096 };
+
 /* ---- death */
 
 /* Frees a message that nobody will handle; a request fails. */
@@ -190,16 +195,6 @@ static void after_own_exit(void *argument)
     actor_stop(self, self->ending, true);
 }
 
-static void after_fault(void *argument)
-{
-    struct actor *self = argument;
-    struct worker *worker = worker_self();
-    store_relaxed(&worker->current, &self->task);
-    worker->critical = 0;
-    report_end(self, self->ending);
-    actor_die(&worker->context, self, self->ending);
-}
-
 static void after_signal(void *argument)
 {
     struct actor *self = argument;
@@ -226,20 +221,36 @@ void actor_exit(struct actor *self, struct notice *notice, bool own)
     worker_reset(own ? after_own_exit : after_signal, self);
 }
 
-void actor_exit_fault(struct actor *self, struct notice *notice)
+void actor_faulted(struct actor *self, struct notice *notice)
 {
-    bool changing = (self->traits & TRAIT_CHANGING) != 0;
-    if (changing)
-        notice_drop(context_self(), notice);
-    else
+    struct worker *worker = worker_self();
+    store_relaxed(&worker->current, &self->task);
+    worker->critical = 0;
+    if (self->ending != NULL && (self->traits & TRAIT_REPORTING) != 0) {
+        notice_drop(&worker->context, notice); /* the callback that was to show its state has failed: it ends for its first reason */
+    } else {
+        if (self->ending != NULL)
+            notice_drop(&worker->context, self->ending); /* GS-34: `ended` itself has failed */
         self->ending = notice;
-    store_relaxed(&worker_self()->in_runtime, 1);
-    worker_reset(changing ? system_message_change_failed : after_fault, self);
+    }
+    report_end(self, self->ending);
+    actor_die(&worker->context, self, self->ending);
+}
+
+/* Nothing is damaged, but what the process does needs more stack than it has: as after a fault. */
+static void after_overflow(void *argument)
+{
+    struct actor *self = argument;
+    struct context *context = context_self();
+    tr_reason reason = tr_because(TR_WHY_FAULT, SIGSEGV, "stack overflow");
+    actor_faulted(self, notice_new(context, &reason, NULL, 0));
 }
 
 void actor_check_blocking(struct context *context, struct actor *self)
 {
     if (load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING)
         misuse("a call that blocks", "not allowed in a clean-up (tr_defer), tr_match.accept, print or describe");
+    if (UNLIKELY(fiber_stack_left(context->worker->fiber) < STACK_RESERVE))
+        worker_reset(after_overflow, self);
     actor_check_signals(self);
 }

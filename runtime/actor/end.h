@@ -34,8 +34,8 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
 /* The same after `ended` has run; crash: a report is made (LOG-01). */
 void actor_stop(struct actor *self, struct notice *notice, bool crash);
 
-/* After a hardware fault: like an own exit, without `ended`. */
-NORETURN void actor_exit_fault(struct actor *self, struct notice *notice);
+/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`. Takes the notice. */
+void actor_faulted(struct actor *self, struct notice *notice);
 
 /* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. */
 void actor_check_blocking(struct context *context, struct actor *self);

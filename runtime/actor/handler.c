@@ -14,6 +14,7 @@
 #include "actor/signal.h"
 #include "actor/system_message.h"
 #include "actor/wait.h"
+#include "sched/scheduler.h"
 
 /* ---- dispositions */
 
@@ -289,12 +290,53 @@ static enum turn step(struct context *context, struct actor *self)
     return handle_head(context, self);
 }
 
+/* Nothing but the head of the queue wants to be handled, and nothing but that head is in hand. */
+static ALWAYS_INLINE bool is_plain(const struct actor *self)
+{
+    const struct cold *cold = self->cold;
+    return (load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_BOUNDED)) == 0 && self->saved.first == NULL && !self->suspended &&
+           (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
+}
+
+/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
+static ALWAYS_INLINE enum turn step_plain(struct context *context, struct actor *self, tr_msg *head)
+{
+    inbox_use_head(self, head);
+    self->current = head;
+    self->turns++;
+    runtime_leave(context->worker);
+    int disposition = self->behaviour->handle(self->state, head);
+    context = context_self();
+    runtime_enter(context->worker);
+    if (UNLIKELY(disposition != TR_OK) && !apply_disposition(self, disposition))
+        return TURN_OVER;
+    if (UNLIKELY(!is_plain(self) || inbox_head(self) != head || !self->head_used || (message_flags(head) & MESSAGE_KEPT) != 0 ||
+                 call_is_request(head))) {
+        handler_finish(self);
+        return TURN_GOES_ON;
+    }
+    self->current = NULL;
+    self->head_used = false; /* before the take: afterwards another worker may run the actor */
+    struct mailbox_node *node;
+    enum mailbox_took took = mailbox_take(&self->mailbox, &node);
+    if (UNLIKELY(took == MAILBOX_BUSY)) { /* a sender is in the middle of its put */
+        self->head_used = true;
+        schedule_last(context, &self->task);
+        return TURN_OVER;
+    }
+    pool_free(context->pool, head);
+    return took == MAILBOX_LAST ? TURN_OVER : TURN_GOES_ON;
+}
+
 static void take_turn(struct actor *self)
 {
     inbox_return(self);
     for (;;) {
         struct context *context = context_self();
-        if (step(context, self) == TURN_OVER)
+        tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
+        enum turn turn = LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE) ? step_plain(context, self, head)
+                                                                                      : step(context, self);
+        if (turn == TURN_OVER)
             return;
         context = context_self();
         if (UNLIKELY(load_relaxed(&context->worker->yield) != 0)) {
@@ -341,9 +383,35 @@ static void begin_entry(struct actor *self)
     actor_die(context_self(), self, notice_static(TR_WHY_NORMAL));
 }
 
+/* A pinned process runs on the worker of its first turn alone, which is no spare. False: it was handed there. */
+static bool at_home(struct actor *self)
+{
+    struct worker *worker = worker_self();
+    struct cold *cold = self->cold;
+    if (cold->home == WORKERS_MOST)
+        cold->home = worker->spare ? (unsigned)(self->pid % scheduler.settings.workers) : worker->index;
+    if (cold->home == worker->index)
+        return true;
+    report_pinned(self, cold->home);
+    schedule_on(&worker->context, cold->home, &self->task);
+    return false;
+}
+
+/* Debug builds move what was blocked whenever they can: whoever keeps the address of a thread-local over a block is found out (D2). */
+static bool moves_on(struct actor *self)
+{
+    struct worker *worker = worker_self();
+    if (!TR_DEBUG_ON || self->fiber == NULL || random_below(&worker->random, 2) == 0)
+        return false;
+    schedule_global(&self->task);
+    return true;
+}
+
 void actor_run(struct task *task)
 {
     struct actor *self = actor_of_task(task);
+    if ((self->traits & TRAIT_PINNED) != 0 ? !at_home(self) : moves_on(self))
+        return;
     if (self->fiber != NULL) {
         struct fiber *fiber = self->fiber;
         self->fiber = NULL;

@@ -12,13 +12,11 @@
 
 #include "actor/actor.h"
 
-#define PID_NAME_BIT (UINT64_C(1) << 63)
-
 bool names_open(void);
 void names_close(void);
 
-/* The pid that holds the name with this hash; 0. Inside a read section. */
-uint64_t names_find(uint64_t hashed);
+/* names_find, the pid that holds the name with a hash or 0, is declared in actor.h, for actor_resolve. */
+
 /* TR_OK, TR_ETAKEN, TR_ENOPROC, TR_ENOMEM, TR_EINVAL. The actor is in the caller's hands or found in the caller's read section. */
 int names_register(struct context *context, const char *name, struct actor *actor);
 /* Death: its name is free. */

@@ -4,6 +4,7 @@
 #include "actor/log.h"
 #include "actor/names.h"
 #include "actor/settings.h"
+#include "sched/scheduler.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ void report_describe(struct actor *self, char *out, size_t size)
     print_state(self, &text);
 }
 
-static const char *kind_text(const tr_msg *message)
+const char *report_kind_text(const tr_msg *message)
 {
     switch (message_kind(message)) {
     case KIND_CALL: return "call";
@@ -78,9 +79,9 @@ static void print_what(struct actor *self, const tr_msg *message, tr_out *out, b
         end_callback(self);
     }
     if (type != NULL && type->name != NULL)
-        tr_print(out, "%s %s", kind_text(message), type->name);
+        tr_print(out, "%s %s", report_kind_text(message), type->name);
     else
-        tr_print(out, "%s tag %d", kind_text(message), message->tag);
+        tr_print(out, "%s tag %d", report_kind_text(message), message->tag);
     if (type != NULL && type->print != NULL && begin_callback(self)) {
         tr_print(out, " ");
         type->print(message, out);
@@ -167,11 +168,25 @@ void report_end(struct actor *self, const struct notice *notice)
         log_write(self, TR_ERROR, "backtrace", notice->detail);
 }
 
+void report_pinned(struct actor *self, unsigned home)
+{
+    if (load_relaxed(&load_acquire(&scheduler.workers[home])->revoked) == REVOKED_NOT || !log_wanted(TR_WARNING))
+        return;
+    char text[256];
+    tr_out out = { text, sizeof text };
+    print_who(self, &out);
+    tr_print(&out, " is pinned to worker %u, which is stuck in a long turn: it waits", home);
+    log_write(self, TR_WARNING, "pinned", text);
+}
+
 void report_slow(struct task *task, unsigned worker, int64_t turn_ms)
 {
     (void)task; /* it may end at this moment: not looked at */
-    char text[160];
-    snprintf(text, sizeof text, "worker %u has been in one turn for %lld ms; another goes on in its place. Let long work yield (tr_yield), or give it to tr_blocking",
-             worker, (long long)turn_ms);
+    char text[256], pinned[64] = "";
+    unsigned waiting = inject_count(&load_acquire(&scheduler.workers[worker])->pinned);
+    if (waiting > 0)
+        snprintf(pinned, sizeof pinned, " (%u pinned to it wait)", waiting);
+    snprintf(text, sizeof text, "worker %u has been in one turn for %lld ms; another goes on in its place%s. Let long work yield (tr_yield), or give it to tr_blocking",
+             worker, (long long)turn_ms, pinned);
     log_write(NULL, TR_WARNING, "slow", text);
 }

@@ -10,6 +10,10 @@ void report_end(struct actor *self, const struct notice *notice);
 void report_describe(struct actor *self, char *out, size_t size);
 /* What a message is, for a reason's text: kind, name or tag, body if its type prints it. In the actor's turn. */
 void report_name_message(struct actor *self, const tr_msg *message, char *out, size_t size);
+/* "call", "cast", ...: static. */
+const char *report_kind_text(const tr_msg *message);
+/* The process can go on, but only on its own worker: logged if that one is stuck. */
+void report_pinned(struct actor *self, unsigned home);
 /* The scheduler's hook: a turn is too long. */
 void report_slow(struct task *task, unsigned worker, int64_t turn_ms);
 

@@ -6,13 +6,8 @@
 #include "actor/relation.h"
 #include "actor/signal.h"
 
-/* A sender of many makes room for its receivers before its backlog leaves the caches, and dies at a send if it must. */
-static void after_send(struct context *context, struct actor *self)
+static NOINLINE void pause_sender(struct worker *worker, struct actor *self, bool tired)
 {
-    struct worker *worker = context->worker;
-    bool tired = --worker->budget <= 0;
-    if (LIKELY(!tired && !signal_pending(self)))
-        return;
     if (load_relaxed(&worker->in_runtime) != 1 || worker->critical > 0 || self->life == LIFE_DYING)
         return;
     if (tired) {
@@ -20,6 +15,15 @@ static void after_send(struct context *context, struct actor *self)
         actor_yield(self);
     }
     actor_check_signals(self);
+}
+
+/* A sender of many makes room for its receivers before its backlog leaves the caches, and dies at a send if it must. */
+static inline void after_send(struct context *context, struct actor *self)
+{
+    struct worker *worker = context->worker;
+    bool tired = --worker->budget <= 0;
+    if (UNLIKELY(tired || signal_pending(self)))
+        pause_sender(worker, self, tired);
 }
 
 /* Sends what `message` is, or, if it is NULL, a copy of the body. TR_OK: the message is the runtime's. */
@@ -76,14 +80,44 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     return status;
 }
 
+/* The common case: a worker sends a copy to a pid whose mailbox has no bound. False: nothing was done, take the long way. */
+static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+{
+    struct context *context = context_self();
+    if (UNLIKELY(context == NULL || context->worker == NULL || (to.id & PID_NAME_BIT) != 0))
+        return false;
+    runtime_enter(context->worker);
+    read_begin();
+    struct actor *self = actor_here(context), *receiver = actor_find(to.id);
+    bool unbound = receiver != NULL && (load_relaxed(&receiver->flags) & ACTOR_BOUNDED) == 0;
+    tr_msg *message = UNLIKELY(!unbound) ? NULL : message_copy(context, body, size);
+    if (LIKELY(message != NULL)) {
+        message->sender = self == NULL ? 0 : self->pid;
+        message->tag = tag;
+        message->meta |= (uint32_t)kind << 24;
+        deliver_to(context, receiver, message);
+        trace_event(context->trace, TRACE_SEND, to.id);
+    }
+    read_end();
+    if (LIKELY(message != NULL && self != NULL)) {
+        after_send(context, self);
+        context = context_self();
+    }
+    runtime_leave(context->worker);
+    return message != NULL;
+}
+
 API int tr_send(tr_pid to, int tag, const void *body, size_t size)
 {
-    return UNLIKELY(tag < 1) ? TR_EINVAL : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
+    if (UNLIKELY(tag < 1))
+        return TR_EINVAL;
+    return LIKELY(send_short(to, KIND_INFO, tag, body, size)) ? TR_OK : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
 }
 
 API int tr_cast(tr_pid to, int tag, const void *body, size_t size)
 {
-    send_or_wait(to, KIND_CAST, tag, body, size, NULL);
+    if (UNLIKELY(!send_short(to, KIND_CAST, tag, body, size)))
+        send_or_wait(to, KIND_CAST, tag, body, size, NULL);
     return TR_OK;
 }
 

@@ -28,9 +28,9 @@ struct subscriber {
     struct subscriber *next, **link; /* (l) */
 };
 
+/* Field key: (h) handlers; (l) under the lock; (c) constant. */
 struct signal_state {
-    _Atomic uint32_t raised;      /* (h) by the handler; taken by dispatch */
-    _Atomic uint32_t stops;       /* (h) how often it came while nobody was subscribed and it meant to stop */
+    _Atomic uint32_t raised;      /* (h) counted up; taken by dispatch */
     _Atomic uint32_t subscribers; /* written under the lock */
     _Atomic bool stopping;        /* without subscribers it stops the program; written under the lock */
     bool installed;               /* (l) */
@@ -47,9 +47,12 @@ static struct {
     void (*on_stop)(int);    /* (l) */
     _Atomic int fd;          /* the bell's, for handlers; -1: none */
     _Atomic int inside;      /* handlers at work */
+    _Atomic uint32_t stops;  /* (h) how often the program was told to stop */
     _Atomic int home;        /* the process that installed them */
     struct signal_state states[SIGNALS];
-} os = { .lock = PTHREAD_MUTEX_INITIALIZER, .bell = { .fd = -1, .ready = bell_ready, .stopped = bell_stopped }, .fd = -1 };
+} os = { .lock = PTHREAD_MUTEX_INITIALIZER,
+         .bell = { .fd = -1, .ready = bell_ready, .stopped = bell_stopped },
+         .fd = -1 };
 
 static int which_of(int number)
 {
@@ -93,7 +96,7 @@ static void handle(int number, siginfo_t *info, void *context)
     if (load_relaxed(&os.home) != getpid()) {
         take_default(number);
     } else if (load_relaxed(&state->stopping) && load_relaxed(&state->subscribers) == 0 &&
-               atomic_fetch_add_explicit(&state->stops, 1, memory_order_relaxed) > 0) {
+               atomic_fetch_add_explicit(&os.stops, 1, memory_order_relaxed) > 0) {
         take_default(number);
     } else {
         atomic_fetch_add_explicit(&state->raised, 1, memory_order_release);
@@ -182,7 +185,8 @@ static void settle(int which)
     } else if (!wanted && state->installed) {
         struct sigaction now;
         tr_check(sigaction(numbers[which], NULL, &now) == 0);
-        if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handle) /* else somebody took it over since: it is theirs */
+        if ((now.sa_flags & SA_SIGINFO) &&
+            now.sa_sigaction == handle) /* else somebody took it over since: it is theirs */
             tr_check(sigaction(numbers[which], &state->found, NULL) == 0);
     }
     state->installed = wanted;
@@ -190,8 +194,8 @@ static void settle(int which)
 
 static void set_stopping(bool on)
 {
+    store_relaxed(&os.stops, 0);
     for (int i = 0; i < 2; i++) { /* SIGTERM and SIGINT stand first */
-        store_relaxed(&os.states[i].stops, 0);
         store_relaxed(&os.states[i].stopping, on);
         settle(i);
     }
@@ -228,7 +232,8 @@ static void subscriber_ended(struct context *context, struct owned *item)
     *gone->link = gone->next;
     if (gone->next != NULL)
         gone->next->link = gone->link;
-    atomic_fetch_sub_explicit(&state->subscribers, 1, memory_order_relaxed); /* relaxed: for handlers, a moment late is as good */
+    atomic_fetch_sub_explicit(&state->subscribers, 1,
+                              memory_order_relaxed); /* relaxed: for handlers, a moment late is as good */
     settle(gone->which);
     pthread_mutex_unlock(&os.lock);
     source_free(gone);

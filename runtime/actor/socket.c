@@ -1,10 +1,11 @@
-/* socket.c: the public calls on an open socket: reading, writing, closing, giving. Opening: socket_open.c; messages: socket_active.c.
+/* socket.c: the public calls on an open socket: reading, writing, closing, giving. Opening: socket_open.c; messages:
+ * socket_active.c.
  *
- * A call that blocks tries the system call first and parks only after EAGAIN (socket_record.h says why no wake-up is lost). SIGPIPE:
- * MSG_NOSIGNAL on every send.
+ * A call that blocks tries the system call first and parks only after EAGAIN (socket_record.h says why no wake-up is
+ * lost). SIGPIPE: MSG_NOSIGNAL on every send.
  *
- * A function that blocks may come back on another thread, and compilers keep the address of errno (D2): whoever reads errno is not
- * inlined into who blocks. */
+ * A function that blocks may come back on another thread, and compilers keep the address of errno (D2): whoever reads
+ * errno is not inlined into who blocks. */
 #include "actor/socket_address.h"
 #include "actor/socket_record.h"
 
@@ -32,7 +33,8 @@ static NOINLINE int try_read(struct socket *socket, void *buffer, size_t capacit
         socket->drained = true;
         return NOTHING_NOW;
     }
-    /* Only data that came alone is followed by an edge; an end is there for good. relaxed: `hung` that is set later comes with news. */
+    /* Only data that came alone is followed by an edge; an end is there for good. relaxed: `hung` that is set later
+     * comes with news. */
     socket->drained = got > 0 && (size_t)got < capacity && socket->kind == SOCKET_TCP && !load_relaxed(&socket->hung);
     if (got <= 0)
         return got == 0 ? TR_EEND : socket_failed(socket, errno);
@@ -40,7 +42,8 @@ static NOINLINE int try_read(struct socket *socket, void *buffer, size_t capacit
     return TR_OK;
 }
 
-static int read_some(struct actor *self, struct socket *socket, void *buffer, size_t capacity, int64_t deadline, size_t *size)
+static int read_some(struct actor *self, struct socket *socket, void *buffer, size_t capacity, int64_t deadline,
+                     size_t *size)
 {
     for (;;) {
         bool news = side_clear(&socket->reader);
@@ -93,7 +96,8 @@ static NOINLINE int try_write(struct socket *socket, const char *data, size_t si
     return done >= 0 ? TR_OK : would_block(errno) ? NOTHING_NOW : socket_failed(socket, errno);
 }
 
-/* The word is cleared only after a first EAGAIN: most writes never see one, while every arrival of data is an edge for both sides. */
+/* The word is cleared only after a first EAGAIN: most writes never see one, while every arrival of data is an edge for
+ * both sides. */
 static int write_all(struct actor *self, struct socket *socket, const char *data, size_t size, int64_t deadline)
 {
     bool cleared = false;

@@ -1,12 +1,14 @@
-/* socket_active.c: active mode: what arrives is read, or accepted, in the poller's dispatch and sent to the owner as messages.
+/* socket_active.c: active mode: what arrives is read, or accepted, in the poller's dispatch and sent to the owner as
+ * messages.
  *
- * Only dispatch reads, so there is one reader at a time and the order of messages is the order of the stream; tr_socket_active changes
- * the limit and rearms the source, which makes dispatch look. Each dispatch is bounded (STEPS_MOST messages of at most CHUNK bytes) and
- * never blocks; if more is there, it rearms, which puts the socket behind the others. The record's lock excludes dispatch against
- * tr_socket_active, giving and closing; once the limit is down to nothing, the last message is TR_SOCKET_PASSIVE.
+ * Only dispatch reads, so there is one reader at a time and the order of messages is the order of the stream;
+ * tr_socket_active changes the limit and rearms the source, which makes dispatch look. Each dispatch is bounded
+ * (STEPS_MOST messages of at most CHUNK bytes) and never blocks; if more is there, it rearms, which puts the socket
+ * behind the others. The record's lock excludes dispatch against tr_socket_active, giving and closing; once the limit
+ * is down to nothing, the last message is TR_SOCKET_PASSIVE.
  *
- * Nothing is lost when memory or descriptors are short: memory for the message is there before the data or the connection is taken;
- * without it, or without a descriptor, the socket waits on the list of socket_starved.h. */
+ * Nothing is lost when memory or descriptors are short: memory for the message is there before the data or the
+ * connection is taken; without it, or without a descriptor, the socket waits on the list of socket_starved.h. */
 #include "actor/signal.h"
 #include "actor/socket_record.h"
 
@@ -83,7 +85,9 @@ static enum step accept_step(struct socket *listener)
     message_free(context_self(), message);
     if (fd >= 0)
         return STEP_STARVED; /* that one is lost: closed at once, as a peer sees it from a server that is full */
-    return fd == ACCEPT_NONE ? STEP_DRY : fd == ACCEPT_STARVED ? STEP_STARVED : last_step(listener, TR_SOCKET_ERROR, -fd);
+    return fd == ACCEPT_NONE      ? STEP_DRY
+           : fd == ACCEPT_STARVED ? STEP_STARVED
+                                  : last_step(listener, TR_SOCKET_ERROR, -fd);
 }
 
 /* How much to ask for: what is there; one byte when that is nothing, which tells the end from a pause. */

@@ -1,5 +1,5 @@
-/* socket_address.h: the text of an address, as include/troupe/socket.h defines it, into what the system calls take. No name is
- * resolved, nothing blocks. */
+/* socket_address.h: the text of an address, as include/troupe/socket.h defines it, into what the system calls take. No
+ * name is resolved, nothing blocks. */
 #ifndef TROUPE_ACTOR_SOCKET_ADDRESS_H
 #define TROUPE_ACTOR_SOCKET_ADDRESS_H
 

@@ -1,4 +1,5 @@
-/* socket_gift.c: a small table of lists by pid. Gifts are taken soon, as a rule by the first use, so it is nearly empty. */
+/* socket_gift.c: a small table of lists by pid. Gifts are taken soon, as a rule by the first use, so it is nearly
+ * empty. */
 #include "actor/socket_gift.h"
 
 #include <pthread.h>

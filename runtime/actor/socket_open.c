@@ -1,11 +1,11 @@
 /* socket_open.c: listening, accepting, connecting.
  *
- * All descriptors are made non-blocking and close-on-exec by the call that makes them. TCP_NODELAY is on: whoever writes a reply wants
- * it on its way; listeners have it for what they accept (Linux hands it down). Listeners have SO_REUSEADDR, so that a restarted service
- * gets its port while old connections linger.
+ * All descriptors are made non-blocking and close-on-exec by the call that makes them. TCP_NODELAY is on: whoever
+ * writes a reply wants it on its way; listeners have it for what they accept (Linux hands it down). Listeners have
+ * SO_REUSEADDR, so that a restarted service gets its port while old connections linger.
  *
- * Out of descriptors or memory an accepting process does not spin: it is told when a socket of this runtime closes, and looks by itself
- * after 10 ms, then 20, up to a second (others may free descriptors, too). */
+ * Out of descriptors or memory an accepting process does not spin: it is told when a socket of this runtime closes, and
+ * looks by itself after 10 ms, then 20, up to a second (others may free descriptors, too). */
 #include "actor/socket_address.h"
 #include "actor/socket_record.h"
 
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 4096, /* the system cuts it to net.core.somaxconn */
+    BACKLOG = 4096,    /* the system cuts it to net.core.somaxconn */
     ABORTED_MOST = 64, /* connections that failed while they waited, skipped in one go */
 };
 #define FIRST_DELAY_NS (10 * NS_PER_MS)
@@ -32,7 +32,10 @@ enum {
 
 static int open_descriptor(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
-static bool is_exhaustion(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+static bool is_exhaustion(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
 
 static int status_of_open(int error) { return error == ENOMEM ? TR_ENOMEM : is_exhaustion(error) ? TR_ELIMIT : TR_EIO; }
 
@@ -181,7 +184,9 @@ NOINLINE int socket_try_accept(struct socket *listener, enum socket_kind *kind)
         if (fd >= 0)
             return fd;
         if (!is_aborted(errno))
-            return errno == EAGAIN || errno == EWOULDBLOCK ? ACCEPT_NONE : is_exhaustion(errno) ? ACCEPT_STARVED : -errno;
+            return errno == EAGAIN || errno == EWOULDBLOCK ? ACCEPT_NONE
+                   : is_exhaustion(errno)                  ? ACCEPT_STARVED
+                                                           : -errno;
     }
     return ACCEPT_STARVED; /* so many at once: later */
 }
@@ -278,13 +283,15 @@ static int wait_for_queue(struct actor *self, struct socket *socket, struct pati
     return status == TR_ETIMEDOUT && until != patience->deadline ? TR_OK : status;
 }
 
-/* connect(2) repeated tells how far it is: made (0), or under way, or why not (the system's number). Not inlined: see socket.c. */
+/* connect(2) repeated tells how far it is: made (0), or under way, or why not (the system's number). Not inlined: see
+ * socket.c. */
 static NOINLINE int try_connect(const struct socket *socket, const struct socket_address *address)
 {
     return connect(socket->source.fd, &address->any, address->size) == 0 || errno == EISCONN ? 0 : errno;
 }
 
-static int finish_connecting(struct actor *self, struct socket *socket, const struct socket_address *address, int64_t deadline)
+static int finish_connecting(struct actor *self, struct socket *socket, const struct socket_address *address,
+                             int64_t deadline)
 {
     struct patience patience = { .deadline = deadline };
     int status = TR_OK;
@@ -338,7 +345,8 @@ API int tr_connect(const char *text, int64_t timeout_ms, tr_socket *connection)
 {
     struct actor *self;
     struct socket_address address;
-    if (connection == NULL || timeout_ms < TR_INFINITY || socket_address_parse(text, &address) != TR_OK || !connectable(&address))
+    if (connection == NULL || timeout_ms < TR_INFINITY || socket_address_parse(text, &address) != TR_OK ||
+        !connectable(&address))
         return TR_EINVAL;
     *connection = (tr_socket){ 0 };
     int status = socket_enter(true, &self);

@@ -1,7 +1,7 @@
 /* socket_record.c: see socket_record.h.
  *
- * Functions with a read section are not inlined into callers that block between two of them: compilers keep the address of a
- * thread-local, and the caller may come back on another thread (D2). */
+ * Functions with a read section are not inlined into callers that block between two of them: compilers keep the address
+ * of a thread-local, and the caller may come back on another thread (D2). */
 #include "actor/socket_record.h"
 
 #include "actor/end.h"
@@ -20,7 +20,8 @@ static void tell(struct socket *socket, struct socket_side *side, bool always)
 {
     if (load_relaxed(&side->word) == SIDE_READY && !always) /* relaxed: see socket_record.h */
         return;
-    uint64_t old = atomic_exchange_explicit(&side->word, SIDE_READY, memory_order_acq_rel); /* [SW3] pairs with [SW1], [SW2] */
+    uint64_t old = atomic_exchange_explicit(&side->word, SIDE_READY,
+                                            memory_order_acq_rel); /* [SW3] pairs with [SW1], [SW2] */
     if (old > SIDE_READY)
         wait_wake((tr_pid){ load_relaxed(&socket->owner) }, old >> 1); /* relaxed: ordered by [SW2] */
 }
@@ -37,7 +38,8 @@ static void socket_ready(struct poll_source *source, uint32_t events)
         tell(socket, &socket->reader, hung);
     if (events & POLL_WRITABLE)
         tell(socket, &socket->writer, hung);
-    if ((events & POLL_READABLE) && load_relaxed(&socket->active)) /* relaxed: whoever turns it on rearms the source afterwards */
+    if ((events & POLL_READABLE) &&
+        load_relaxed(&socket->active)) /* relaxed: whoever turns it on rearms the source afterwards */
         socket_active_run(socket);
 }
 
@@ -152,8 +154,12 @@ int socket_enter(bool may_block, struct actor **self)
         api_leave(context);
         return TR_EFOREIGN;
     }
-    if (may_block)
+    if (may_block) {
         actor_check_blocking(context, *self);
+        if (UNLIKELY(load_relaxed(&context->worker->yield) !=
+                     0)) /* its slice is over: a peer that is never slow must not keep the worker */
+            actor_yield(*self);
+    }
     return TR_OK;
 }
 
@@ -173,7 +179,7 @@ static NOINLINE int look_up(tr_socket id, struct actor *self, struct socket **fo
     struct socket *socket = find(id);
     if (socket != NULL) {
         bool mine = load_acquire(&socket->owner) == self->pid; /* [SO2] acquire: pairs with [SO1] */
-        bool fresh = load_relaxed(&socket->fresh);                      /* relaxed: a hint, looked at again under the lock */
+        bool fresh = load_relaxed(&socket->fresh);             /* relaxed: a hint, looked at again under the lock */
         status = mine ? TR_OK : fresh ? MAYBE_SOON : TR_EINVAL;
     }
     read_end();
@@ -241,7 +247,8 @@ static NOINLINE bool withdraw(const struct expectation *wish)
     return stood;
 }
 
-/* Until it is the caller's. Who is woken while it is still fresh and another's has been passed over, and does not wait again. */
+/* Until it is the caller's. Who is woken while it is still fresh and another's has been passed over, and does not wait
+ * again. */
 static int await_gift(tr_socket id, struct actor *self, int64_t deadline, struct socket **found)
 {
     int status = TR_EINVAL;
@@ -329,8 +336,10 @@ int socket_wait(struct actor *self, struct socket_side *side, int64_t deadline)
     struct waiting waiting = { side, self->pid, wait_serial(self) };
     int status = park(self, waiting.serial, deadline, publish, &waiting);
     uint64_t mine = waiting.serial << 1;
-    /* relaxed: nobody learns anything from a waiter that leaves. It fails if there is news after all, or nothing was published. */
-    if (status != TR_OK && !atomic_compare_exchange_strong_explicit(&side->word, &mine, 0, memory_order_relaxed, memory_order_relaxed) &&
+    /* relaxed: nobody learns anything from a waiter that leaves. It fails if there is news after all, or nothing was
+     * published. */
+    if (status != TR_OK &&
+        !atomic_compare_exchange_strong_explicit(&side->word, &mine, 0, memory_order_relaxed, memory_order_relaxed) &&
         mine == SIDE_READY)
         status = TR_OK;
     return status;

@@ -1,4 +1,5 @@
-/* socket_starved.c: see socket_starved.h. Everything but the count is under one lock: this is the way of those who must wait anyway. */
+/* socket_starved.c: see socket_starved.h. Everything but the count is under one lock: this is the way of those who must
+ * wait anyway. */
 #include "actor/socket_starved.h"
 
 #include "base/atomics.h"
@@ -19,7 +20,9 @@ static void timer_stopped(struct poll_source *source);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct starved *first; /* (l) */
-static struct poll_source timer = { .fd = -1, .ready = timer_ready, .stopped = timer_stopped }; /* (l) fd; -1: not started */
+static struct poll_source timer = { .fd = -1,
+                                    .ready = timer_ready,
+                                    .stopped = timer_stopped }; /* (l) fd; -1: not started */
 static _Atomic uint32_t count;
 
 static void arm(void)

@@ -18,7 +18,7 @@ static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER; /* a foreign thread's end against the stop */
 static struct context *contexts;                  /* (l) */
 static uint64_t counters_of_gone[COUNT_KINDS];    /* (l) */
-static struct slots *tables[TABLE_COUNT];         /* (c) while the runtime runs */
+struct slots *context_tables[TABLE_COUNT];         /* (c) while the runtime runs */
 static _Atomic uint32_t open_to_foreign;          /* 1: a foreign thread may come in */
 static pthread_key_t foreign_key;                 /* its destructor gives a foreign thread's context back */
 static pthread_once_t foreign_key_made = PTHREAD_ONCE_INIT;
@@ -29,14 +29,12 @@ NOINLINE struct context *context_self(void)
     return here;
 }
 
-struct slots *context_table(enum slot_table table) { return tables[table]; }
-
 bool context_tables_open(uint32_t processes)
 {
     static const uint32_t capacities[TABLE_COUNT] = { 0, SLOTS_MOST, SLOTS_MOST, UINT32_C(1) << 22 };
     for (int i = 0; i < TABLE_COUNT; i++) {
-        tables[i] = slots_create(i == TABLE_PIDS ? processes : capacities[i]);
-        if (tables[i] == NULL) {
+        context_tables[i] = slots_create(i == TABLE_PIDS ? processes : capacities[i]);
+        if (context_tables[i] == NULL) {
             context_tables_close();
             return false;
         }
@@ -52,9 +50,9 @@ bool context_tables_open(uint32_t processes)
 void context_tables_close(void)
 {
     for (int i = 0; i < TABLE_COUNT; i++) {
-        if (tables[i] != NULL)
-            slots_destroy(tables[i]);
-        tables[i] = NULL;
+        if (context_tables[i] != NULL)
+            slots_destroy(context_tables[i]);
+        context_tables[i] = NULL;
     }
 }
 
@@ -97,7 +95,7 @@ void context_dismiss(struct context *context)
     reclaim_bin_handoff(context->bin, context);
     pool_free(context->pool, context->bin);
     for (int i = 0; i < TABLE_COUNT; i++)
-        slot_cache_return(tables[i], &context->caches[i]);
+        slot_cache_return(context_tables[i], &context->caches[i]);
     trace_ring_destroy(context->trace);
     pool_flush(context->pool);
     pool_destroy(context->pool);

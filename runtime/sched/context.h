@@ -61,7 +61,8 @@ void context_forget(void);
 void context_close_foreign(void);
 
 /* The table that a cache belongs to; NULL before the runtime has started. */
-struct slots *context_table(enum slot_table table);
+extern struct slots *context_tables[TABLE_COUNT]; /* (c) while the runtime runs */
+static inline struct slots *context_table(enum slot_table table) { return context_tables[table]; }
 bool context_tables_open(uint32_t processes);
 void context_tables_close(void);
 

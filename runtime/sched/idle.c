@@ -90,6 +90,12 @@ static bool wake_index(struct context *context, unsigned index)
     return true;
 }
 
+void idle_wake_worker(struct context *context, unsigned index)
+{
+    if ((load_relaxed(&scheduler.idle[index / 64]) >> index % 64 & 1) != 0)
+        wake_index(context, index);
+}
+
 void idle_wake_any(struct context *context)
 {
     unsigned poller = load_relaxed(&scheduler.poller);
@@ -140,7 +146,9 @@ static struct task *own_task(struct worker *worker)
         return task;
     }
     task = ring_take(&worker->ring);
-    return task != NULL ? task : take_injected(worker);
+    if (task != NULL || inject_take(&worker->pinned, 1, &task) == 1)
+        return task;
+    return take_injected(worker);
 }
 
 /* After a look at descriptors or timers made more runnable than one: shares with whoever is parked. */
@@ -222,7 +230,7 @@ static struct task *search(struct worker *worker)
 
 static bool reason_to_stay(struct worker *worker)
 {
-    return inject_count(&scheduler.inject) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
+    return inject_count(&scheduler.inject) > 0 || inject_count(&worker->pinned) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
            load_relaxed(&worker->next) != NULL || (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 

@@ -23,7 +23,8 @@ enum {
     RUNG = 2,
 };
 
-/* Below all handles of slots.h, which have a generation in their upper bits: the poller's own bell, then the residents. */
+/* Below all handles of slots.h, which have a generation in their upper bits: the poller's own bell, then the residents.
+ */
 #define BELL_HANDLE    0
 #define FIRST_RESIDENT 1
 
@@ -37,8 +38,8 @@ static struct {
     struct epoll_event events[EVENTS_MOST]; /* the holder of the poll token */
     pthread_mutex_t lock;                   /* residents are added */
     _Atomic(struct poll_source *) residents[POLL_RESIDENTS_MOST];
-    CACHE_ALIGNED _Atomic uint32_t sleep;   /* SLEEPING and RUNG */
-    _Atomic uint32_t sources;               /* how many */
+    CACHE_ALIGNED _Atomic uint32_t sleep; /* SLEEPING and RUNG */
+    _Atomic uint32_t sources;             /* how many */
 } poller = { .epoll = -1, .bell = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int status_of_errno(void) { return errno == ENOMEM ? TR_ENOMEM : TR_ELIMIT; }
@@ -100,7 +101,8 @@ int poller_add(struct poll_source *source)
     atomic_fetch_add_explicit(&poller.sources, 1, memory_order_relaxed); /* relaxed: see poller_used */
     int status = watch(source);
     if (status != TR_OK)
-        forget(source->handle); /* no event will come, but a guess of the handle may have found the source: the caller retires it */
+        forget(source->handle); /* no event will come, but a guess of the handle may have found the source: the caller
+                                   retires it */
     return status;
 }
 
@@ -189,7 +191,8 @@ static int fetch_events(int64_t timeout_ns)
 static bool fall_asleep(void)
 {
     uint32_t seen = 0;
-    if (atomic_compare_exchange_strong_explicit(&poller.sleep, &seen, SLEEPING, memory_order_acquire, memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&poller.sleep, &seen, SLEEPING, memory_order_acquire,
+                                                memory_order_relaxed))
         return true;
     atomic_exchange_explicit(&poller.sleep, 0, memory_order_acquire); /* [PL2] acquire: pairs with [PL1] */
     return false;

@@ -1,26 +1,25 @@
 /* poller.h: readiness of descriptors: one shared epoll, edge-triggered, that belongs to nobody.
  *
- * A source is registered once, for everything (readable, writable, hung up), and never re-armed: whoever uses the descriptor tries the
- * system call first and waits only after EAGAIN, so an edge that came earlier costs one more try and a later one is told (kernel:
- * epoll(7), "edge-triggered"). `poller_rearm` is for who stops before EAGAIN.
+ * A source is registered once, for everything (readable, writable, hung up), and never re-armed: whoever uses the
+ * descriptor tries the system call first and waits only after EAGAIN, so an edge that came earlier costs one more try
+ * and a later one is told (kernel: epoll(7), "edge-triggered"). `poller_rearm` is for who stops before EAGAIN.
  *
  * Invariants:
- *   P1  the kernel holds a source's handle, never its address; an event whose handle is stale is dropped. So an event of a batch that
- *       was fetched before `poller_remove` harms nobody, also when memory and descriptor were used again.
- *   P2  ready() runs inside a read section, begun after the batch was fetched and before the handle is looked up: a source whose
- *       removal came later stays in memory until the section ends. Hence: after `poller_remove`, a source is freed only through
- *       reclaim_retire; until then ready() may still run, and the descriptor may be closed meanwhile.
- *   P3  a ring (`poller_interrupt`) is never lost: it ends the sleep in progress, else the next one ends before it begins.
+ *   P1  the kernel holds a source's handle, never its address; an event whose handle is stale is dropped. So an event
+ * of a batch that was fetched before `poller_remove` harms nobody, also when memory and descriptor were used again. P2
+ * ready() runs inside a read section, begun after the batch was fetched and before the handle is looked up: a source
+ * whose removal came later stays in memory until the section ends. Hence: after `poller_remove`, a source is freed only
+ * through reclaim_retire; until then ready() may still run, and the descriptor may be closed meanwhile. P3  a ring
+ * (`poller_interrupt`) is never lost: it ends the sleep in progress, else the next one ends before it begins.
  *
- * Roles: poller_wait: one thread at a time, whoever holds the scheduler's poll token (its hand-over orders one holder before the next).
- * add, remove, rearm, interrupt, find, used: any thread with a context. start, stop: alone.
+ * Roles: poller_wait: one thread at a time, whoever holds the scheduler's poll token (its hand-over orders one holder
+ * before the next). add, remove, rearm, interrupt, find, used: any thread with a context. start, stop: alone.
  *
  * Sleep against ring, on one word; all are read-modify-writes of it, so they have one order:
  *   sleeper: 0 -> SLEEPING; if it was RUNG, don't sleep. Afterwards: anything -> 0.
  *   ringer:  | RUNG; if it was exactly SLEEPING, write the eventfd, else somebody else has or nobody needs to.
- *   [PL1] release by the ringer: what it published before the ring; pairs with [PL2] acquire when the sleeper takes the ring, before it
- *   looks for work again.
- * Progress: interrupt and find are wait-free; all else are system calls. */
+ *   [PL1] release by the ringer: what it published before the ring; pairs with [PL2] acquire when the sleeper takes the
+ * ring, before it looks for work again. Progress: interrupt and find are wait-free; all else are system calls. */
 #ifndef TROUPE_SCHED_POLLER_H
 #define TROUPE_SCHED_POLLER_H
 
@@ -32,15 +31,16 @@ enum { POLL_RESIDENTS_MOST = 4 };
 enum poll_events {
     POLL_READABLE = 1,
     POLL_WRITABLE = 2,
-    POLL_HUNG = 4, /* the peer ended or something failed: trying shows what; comes with READABLE, and WRITABLE if that is over, too */
+    POLL_HUNG = 4, /* the peer ended or something failed: trying shows what; comes with READABLE, and WRITABLE if that
+                      is over, too */
 };
 
 /* Embedded in what owns the descriptor. */
 struct poll_source {
-    uint64_t handle;                                             /* (c) from poller_add; first: the rule of slots.h */
-    int fd;                                                      /* (c) */
+    uint64_t handle;                                            /* (c) from poller_add; first: the rule of slots.h */
+    int fd;                                                     /* (c) */
     void (*ready)(struct poll_source *source, uint32_t events); /* (c) may not block; runs on the poller's thread */
-    void (*stopped)(struct poll_source *source);                 /* (c) residents: the poller has ended, close fd */
+    void (*stopped)(struct poll_source *source);                /* (c) residents: the poller has ended, close fd */
 };
 
 /* TR_OK, TR_ELIMIT (no descriptor left), TR_ENOMEM. */
@@ -49,8 +49,8 @@ int poller_start(void);
 /* All sources but the residents were removed; they are told that they are stopped. */
 void poller_stop(void);
 
-/* Registers fd and ready, and sets the handle. An edge that is there already is told at once. TR_OK, TR_ELIMIT (handles or the
- * system's watches are used up), TR_ENOMEM. */
+/* Registers fd and ready, and sets the handle. An edge that is there already is told at once. TR_OK, TR_ELIMIT (handles
+ * or the system's watches are used up), TR_ENOMEM. */
 int poller_add(struct poll_source *source);
 
 /* The same for a static source that stays until the poller stops. No context is needed. At most POLL_RESIDENTS_MOST. */
@@ -65,8 +65,8 @@ void poller_rearm(struct poll_source *source);
 /* Inside a read section: the source with this handle; NULL: it was removed. */
 struct poll_source *poller_find(uint64_t handle);
 
-/* Holder of the poll token, outside read sections. Calls ready() for what is ready; returns how many calls. Sleeps up to timeout_ns if
- * nothing is; 0: only looks; negative: for ever. May return early, with 0. */
+/* Holder of the poll token, outside read sections. Calls ready() for what is ready; returns how many calls. Sleeps up
+ * to timeout_ns if nothing is; 0: only looks; negative: for ever. May return early, with 0. */
 int poller_wait(int64_t timeout_ns);
 
 /* Makes poller_wait return. */

@@ -82,6 +82,8 @@ void idle_poll(struct worker *worker);
 bool idle_leaves(struct worker *worker);
 /* The watchdog: wakes a spare that rests. False: it does not rest. */
 bool idle_recall(struct worker *worker);
+/* There is work that is pinned to this worker: wakes it if it is parked. After a seq_cst fence of the caller. */
+void idle_wake_worker(struct context *context, unsigned index);
 /* The same as idle_wake, even if somebody is searching. */
 void idle_wake_any(struct context *context);
 /* scheduler_stop, after `stopping` was set: makes the worker look. */

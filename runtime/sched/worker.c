@@ -27,6 +27,13 @@ void schedule_last(struct context *context, struct task *task)
 
 NOINLINE void schedule_elsewhere(struct context *context, struct task *task) { schedule_last(context, task); }
 
+void schedule_on(struct context *context, unsigned index, struct task *task)
+{
+    inject_put(&load_acquire(&scheduler.workers[index])->pinned, task, task, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
+    idle_wake_worker(context, index);
+}
+
 int64_t worker_time(struct context *context) { return context->worker != NULL ? context->worker->now_ns : clock_now(); }
 
 /* ---- the loop */
@@ -57,7 +64,10 @@ static inline struct task *pick(struct worker *worker)
         if (worker->spare && load_relaxed(&scheduler.surplus) > 0)
             return NULL;
     }
-    struct task *task = load_relaxed(&worker->next);
+    struct task *task;
+    if (UNLIKELY(inject_count(&worker->pinned) > 0) && worker->tick % PINNED_TURNS == 0 && inject_take(&worker->pinned, 1, &task) == 1)
+        return task;
+    task = load_relaxed(&worker->next);
     if (LIKELY(task != NULL)) {
         store_relaxed(&worker->next, NULL);
         return task;
@@ -102,6 +112,7 @@ void worker_loop(void *unused)
         }
         store_relaxed(&worker->current, task);
         worker->budget = SEND_BUDGET;
+        worker->critical = 0; /* a task that forgot its bracket; one that is resumed brings its own */
         store_relaxed(&worker->yield, 0);
         count_up(&worker->turns);
         task->run(task);
@@ -117,9 +128,11 @@ bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
     struct fiber *to = fiber_cache_get(&worker->fibers);
     if (to == NULL)
         return false;
+    uint32_t critical = worker->critical; /* the bracket is the task's, and goes with it */
     *where = mine;
     worker->fiber = to;
     fiber_switch(mine, to, after, arg);
+    worker_self()->critical = critical;
     return true;
 }
 
@@ -204,6 +217,7 @@ struct worker *worker_start(unsigned index, bool spare)
     worker->index = index;
     worker->spare = spare;
     ring_init(&worker->ring);
+    inject_init(&worker->pinned);
     if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
         source_unmap(worker, WORKER_BYTES);
         return NULL;

@@ -9,6 +9,7 @@
  *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
  *     ring    FIFO; may be robbed (idle.c)
  *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
+ *     pinned  of one worker: tasks that it alone may run; whoever finds one elsewhere hands it back (schedule_on); never robbed
  *
  * Takeover (D11). A worker whose turn does not end is revoked by the watchdog, which then empties `next` for it:
  *     worker:    [TK1] in_runtime = 1; compiler barrier; if (revoked) inject else use next/ring ... in_runtime = 0
@@ -21,6 +22,7 @@
 #define TROUPE_SCHED_WORKER_H
 
 #include "base/random.h"
+#include "queue/inject.h"
 #include "queue/ring.h"
 #include "queue/task.h"
 #include "sched/context.h"
@@ -29,6 +31,7 @@
 enum {
     WORKERS_MOST = 512,     /* configured ones and spares */
     SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
+    PINNED_TURNS = 4,       /* turns between looks at what is pinned to the worker, while there is something else */
     HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
 };
 
@@ -50,6 +53,7 @@ struct worker {
     int64_t polled_ns;               /* (o) last look at the descriptors */
     void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
     void *after_reset_arg;           /* (o) */
+    struct inject pinned;            /* by anyone; taken by the owner: tasks that only this worker may run */
     struct random random;            /* (o) */
     unsigned index;                  /* (c) */
     bool spare;                      /* (c) started for a stuck one */
@@ -85,6 +89,9 @@ static inline void schedule(struct context *context, struct task *task)
 void schedule_last(struct context *context, struct task *task);
 /* The same into the global queue. */
 void schedule_global(struct task *task);
+
+/* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it when it comes back. */
+void schedule_on(struct context *context, unsigned index, struct task *task);
 
 /* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first: only there may others
  * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and nothing happened: no memory. */

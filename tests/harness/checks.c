@@ -7,12 +7,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#define HARNESS_FEATURE(feature) __has_feature(feature)
-#else
-#define HARNESS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HARNESS_FEATURE(address_sanitizer)
+#if HARNESS_ASAN
 #include <sanitizer/lsan_interface.h>
 #define leaks_found() __lsan_do_recoverable_leak_check()
 #else
@@ -56,12 +51,6 @@ void harness_fail(const char *file, int line, const char *format, ...)
     say(format, arguments, before, after);
     va_end(arguments);
     _exit(1);
-}
-
-void harness_check_equal(intmax_t a, intmax_t b, const char *what, const char *file, int line)
-{
-    if (a != b)
-        harness_fail(file, line, "%s: %" PRIdMAX " is not %" PRIdMAX ":", what, a, b);
 }
 
 void harness_check_string(const char *a, const char *b, const char *what, const char *file, int line)

@@ -22,6 +22,7 @@
  * mutant BUSY_SCHEDULES: a reply that finds BUSY schedules
  * mutant TIMEOUT_WITHOUT_CAS: a passed deadline ends the call without looking whether a reply came
  * mutant PARK_AGAIN_WITHOUT_CAS: parking again stores the wait word
+ * mutant POST_READS_STACK: the request is read from the actor after the wait word is published
  * mutant NO_READ_SECTION: what follows the publishing of the wait word stands outside a read section
  */
 #define NODES 3
@@ -49,6 +50,7 @@ bit in_run_queue, dead, killing;
 chan requests = [CALLS] of { byte };
 /* ghosts */
 bit owned, saved = 1, freed;
+bit posted[CALLS + 1];
 byte readers;
 
 inline schedule() { assert(!in_run_queue && !owned && !dead); in_run_queue = 1 } /* in an atomic step */
@@ -306,7 +308,10 @@ called_signals:
 #ifdef WAIT_BEFORE_SWITCH
     saved = 1;
 #endif
-    requests!s;
+#ifdef POST_READS_STACK
+    s = serial;
+#endif
+    atomic { assert(!posted[s]); posted[s] = 1; requests!s }
 
 look_again: /* the actor may run elsewhere by now */
     atomic {

@@ -34,7 +34,8 @@ static void subject(const tr_msg *arg)
     tr_send(self->root, READY, &peer, sizeof peer);
     if (self->way == BY_ITSELF) {
         tr_exit_signal(tr_self(), self->reason);
-        const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_EXIT }, 0); /* EXIT-04: it is here, or we are not */
+        const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_EXIT },
+                                                 0); /* EXIT-04: it is here, or we are not */
         if (message != NULL)
             outcome = (struct outcome){ true, *tr_reason_of(message), tr_sender(message) };
     }
@@ -211,7 +212,8 @@ static void name_is_free(void)
     for (int i = 0; i < RACES; i++) {
         tr_timer timer;
         tr_ref monitor;
-        tr_pid pid = tr_spawn_with(waiter, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
+        tr_pid pid = tr_spawn_with(
+            waiter, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
         CHECK_EQ(tr_register("mortal", pid), TR_OK);
         CHECK_EQ(tr_send_after(1000000, pid, WORD, NULL, 0, &timer), TR_OK);
         tr_exit_signal(pid, TR_SHUTDOWN);
@@ -247,7 +249,8 @@ static void exit_then_down(void)
         const tr_msg *message = tr_receive(TR_INFINITY);
         wrong += tr_tag(message) != TR_MSG_EXIT || tr_reason_of(message)->code != i;
         message = tr_receive(TR_INFINITY);
-        wrong += tr_tag(message) != TR_MSG_DOWN || tr_reason_of(message)->code != i || !tr_same_ref(tr_ref_of(message), monitor);
+        wrong += tr_tag(message) != TR_MSG_DOWN || tr_reason_of(message)->code != i ||
+                 !tr_same_ref(tr_ref_of(message), monitor);
     }
     RULE("EXIT-07");
     CHECK_EQ(wrong, 0);
@@ -420,7 +423,8 @@ static void exits_first(void)
         tr_pid witnesses[WITNESSES];
         tr_ref monitor = tr_monitor(start.peer);
         for (int j = 0; j < WITNESSES; j++) {
-            CHECK_EQ(tr_start_entry(linked_witness, &start, sizeof start, false, &(tr_start_options){ .flags = TR_START_LINK }, &witnesses[j]),
+            CHECK_EQ(tr_start_entry(linked_witness, &start, sizeof start, false,
+                                    &(tr_start_options){ .flags = TR_START_LINK }, &witnesses[j]),
                      TR_OK);
             await_tag(READY);
         }

@@ -37,7 +37,8 @@ TEST(info, tells_what_users_rely_on) { run(items); }
 static void items(void)
 {
     tr_pid self = tr_self();
-    tr_pid pid = tr_spawn_with(subject, &self, sizeof self, &(tr_spawn_options){ .flags = TR_SPAWN_LINK, .label = "subject" });
+    tr_pid pid = tr_spawn_with(subject, &self, sizeof self,
+                               &(tr_spawn_options){ .flags = TR_SPAWN_LINK, .label = "subject" });
     await_tag(READY);
     CHECK_EQ(tr_register("studied", pid), TR_OK);
     tr_monitor(pid);

@@ -278,7 +278,8 @@ static void observer(const tr_msg *arg)
     bool dead = false;
     for (int after = 0; after < 5;) {
         tr_process_info info;
-        bool seen[] = { tr_is_alive(start->pid), tr_info(start->pid, &info) == TR_OK, tr_same(tr_whereis("observed"), start->pid) };
+        bool seen[] = { tr_is_alive(start->pid), tr_info(start->pid, &info) == TR_OK,
+                        tr_same(tr_whereis("observed"), start->pid) };
         for (size_t i = 0; i < TR_COUNT(seen); i++) /* in the order in which they were asked */
             if (!seen[i] && i < 2)
                 dead = true;

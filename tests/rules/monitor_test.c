@@ -217,7 +217,7 @@ static void explicit_alias(void)
     CHECK_EQ(tr_unalias(alias), true);
     CHECK_EQ(tr_unalias(alias), false);
     CHECK_EQ(tr_send_alias(alias, LAST, NULL, 0), TR_OK); /* dropped */
-    RULE("ALIAS-02"); /* what was in the mailbox stays */
+    RULE("ALIAS-02");                                     /* what was in the mailbox stays */
     CHECK_EQ(queue_len(tr_self()), 2);
 }
 

@@ -8,7 +8,8 @@ static void pid_reuse(void)
     tr_pid first = dead_pid();
     int met = 0;
     for (int i = 0; i < 20000; i++)
-        met += tr_same(first, tr_spawn(waiter, NULL, 0)) || (i % 1000 == 0 && end_with(tr_spawn(waiter, NULL, 0), TR_KILL).why != TR_WHY_KILLED);
+        met += tr_same(first, tr_spawn(waiter, NULL, 0)) ||
+               (i % 1000 == 0 && end_with(tr_spawn(waiter, NULL, 0), TR_KILL).why != TR_WHY_KILLED);
     RULE("PROC-01");
     CHECK_EQ(met, 0);
     CHECK(!tr_is_alive(first));
@@ -85,8 +86,9 @@ static void spawn_races(void)
     for (int i = 0; i < RACES; i++) {
         tr_reason reason = because(i);
         tr_ref monitor;
-        tr_pid pid = tr_spawn_with(ender, &reason, sizeof reason,
-                                   &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
+        tr_pid pid = tr_spawn_with(
+            ender, &reason, sizeof reason,
+            &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
         tr_reason exit = await_exit(pid), down = await_down(monitor);
         wrong += !tr_reason_same(&exit, &reason) || !tr_reason_same(&down, &reason);
     }

@@ -116,7 +116,8 @@ static void words_before_the_end(void)
     tr_trap_exit(true);
     for (int i = 0; i < RACES; i++) {
         tr_ref monitor;
-        tr_spawn_with(last_words, &self, sizeof self, &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
+        tr_spawn_with(last_words, &self, sizeof self,
+                      &(tr_spawn_options){ .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitor });
         for (int j = 0; j < 5; j++) {
             int tag = tr_tag(tr_receive(TR_INFINITY));
             wrong += j < 3 ? tag != WORD : tag == WORD;

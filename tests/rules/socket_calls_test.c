@@ -1,4 +1,5 @@
-/* socket_calls_test.c: the calls that park their process: listen, connect, accept, read, write, half-close, close, errors. */
+/* socket_calls_test.c: the calls that park their process: listen, connect, accept, read, write, half-close, close,
+ * errors. */
 #include "socket_peer.h"
 
 #include <sys/resource.h>
@@ -130,7 +131,8 @@ static void fin_with_data_body(const tr_msg *unused)
     (void)unused;
     char buffer[64];
     size_t size;
-    for (int round = 0; round < 200; round++) { /* the end may come with the data, after it, or while the reader parks */
+    for (int round = 0; round < 200;
+         round++) { /* the end may come with the data, after it, or while the reader parks */
         tr_socket here;
         int peer;
         make_half_pair(&here, &peer);
@@ -313,7 +315,8 @@ static void addresses_body(const tr_msg *unused)
         "tcp://::1:1",
         "udp://127.0.0.1:1",
         "unix://",
-        "unix:///0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+        "unix:///"
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
     };
     tr_socket socket;
     for (size_t i = 0; i < TR_COUNT(bad); i++) {
@@ -466,7 +469,8 @@ static void closer(const tr_msg *arg)
     tr_socket socket = *(const tr_socket *)tr_expect(arg, sizeof socket);
     char byte;
     size_t size;
-    CHECK_EQ(tr_read(socket, &byte, 1, 1500, &size), TR_ETIMEDOUT); /* by now the acceptor's own delay is at its longest */
+    CHECK_EQ(tr_read(socket, &byte, 1, 1500, &size),
+             TR_ETIMEDOUT); /* by now the acceptor's own delay is at its longest */
     tr_close(socket);
 }
 

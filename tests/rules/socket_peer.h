@@ -1,5 +1,5 @@
-/* socket_peer.h: what the socket tests share: the other end of a connection without Troupe (plain system calls on the loopback, which
- * never wait for an actor), and running a body as the root process with one worker and with several. */
+/* socket_peer.h: what the socket tests share: the other end of a connection without Troupe (plain system calls on the
+ * loopback, which never wait for an actor), and running a body as the root process with one worker and with several. */
 #ifndef TROUPE_TESTS_SOCKET_PEER_H
 #define TROUPE_TESTS_SOCKET_PEER_H
 
@@ -47,7 +47,9 @@ static inline tr_socket must_accept(tr_socket listener)
 
 static inline int peer_connect(int port)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)port),
+                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0);
     CHECK_EQ(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -59,7 +61,8 @@ static inline void peer_send(int fd, const void *data, size_t size)
     CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-/* Reads up to size bytes, what there is within LONG_MS; 0: the end; -1: an error. The calling process sleeps, its thread does not. */
+/* Reads up to size bytes, what there is within LONG_MS; 0: the end; -1: an error. The calling process sleeps, its
+ * thread does not. */
 static inline ssize_t peer_receive(int fd, void *buffer, size_t size)
 {
     for (int64_t end = tr_now_ns() + LONG_MS * INT64_C(1000000);;) {

@@ -87,7 +87,10 @@ static void several_body(const tr_msg *unused)
     CHECK(is_default(SIGUSR1)); /* the last subscriber's end puts back what was found */
 }
 
-TEST(socket_signals, all_subscribers_get_it_and_the_last_ones_end_restores_the_disposition) { run_as_root(several_body); }
+TEST(socket_signals, all_subscribers_get_it_and_the_last_ones_end_restores_the_disposition)
+{
+    run_as_root(several_body);
+}
 
 static void from_outside_body(const tr_msg *unused)
 {
@@ -141,26 +144,32 @@ TEST(socket_signals, a_handler_that_was_there_is_called_and_put_back)
     CHECK(now.sa_handler == count_it);
 }
 
-static void stuck(const tr_msg *unused)
+static void stuck(const tr_msg *arg)
 {
-    (void)unused;
     send_signal(SIGTERM);
-    send_signal(SIGTERM);
+    send_signal(*(const int *)tr_expect(arg, sizeof(int)));
     CHECK(false);
 }
 
-TEST(socket_signals, a_second_sigterm_ends_a_stuck_program_at_once)
+/* How a program ends that gets SIGTERM and then the second signal in a turn that never ends. */
+static int end_of_stuck_program(int second)
 {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
         const tr_config config = { .workers = 1, .log_level = TR_ERROR };
-        _exit(tr_main(&config, stuck, NULL, 0));
+        _exit(tr_main(&config, stuck, &second, sizeof second));
     }
     int status;
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK(WIFSIGNALED(status));
-    CHECK_EQ(WTERMSIG(status), SIGTERM);
+    return WTERMSIG(status);
+}
+
+TEST(socket_signals, a_second_sigterm_or_sigint_ends_a_stuck_program_at_once)
+{
+    CHECK_EQ(end_of_stuck_program(SIGTERM), SIGTERM);
+    CHECK_EQ(end_of_stuck_program(SIGINT), SIGINT);
 }
 
 static void booted(const tr_msg *unused)

@@ -98,7 +98,7 @@ static void stale_body(const tr_msg *unused)
     close(bind_path()); /* as a crash leaves it */
     CHECK_EQ(tr_connect(address, LONG_MS, &socket), TR_EIO);
     CHECK_EQ(tr_socket_error(socket), ECONNREFUSED);
-    tr_socket listener = must_listen(address); /* nobody listens there: taken over */
+    tr_socket listener = must_listen(address);     /* nobody listens there: taken over */
     CHECK_EQ(tr_listen(address, &socket), TR_EIO); /* somebody does now */
     CHECK_EQ(tr_socket_error(socket), EADDRINUSE);
     CHECK_EQ(tr_connect(address, LONG_MS, &socket), TR_OK);

@@ -1,11 +1,12 @@
-/* support.h: what the rule tests share: running a body as the root process, and small processes that end or wait as told.
+/* support.h: what the rule tests share: running a body as the root process, and small processes that end or wait as
+ * told.
  *
  *     static void body(void);
  *     TEST(link, is_unique_per_pair) { run(body); }
  *     static void body(void) { ...; RULE("LINK-01"); CHECK_EQ(exits, 1); }
  *
- * `run` runs the body on one worker, on as many as most machines have cores, and on more; `race` only on several, and prints the seed
- * if the body fails. Nothing that the bodies cause on purpose is logged. */
+ * `run` runs the body on one worker, on as many as most machines have cores, and on more; `race` only on several, and
+ * prints the seed if the body fails. Nothing that the bodies cause on purpose is logged. */
 #ifndef TROUPE_TESTS_RULES_SUPPORT_H
 #define TROUPE_TESTS_RULES_SUPPORT_H
 

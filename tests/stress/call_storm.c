@@ -1,5 +1,6 @@
-/* call_storm.c: calls with and without deadlines to servers that answer, answer late, answer twice, let others answer, never answer, crash
- * or are killed: every call ends exactly once, with a reply of its own or a failure that may be, and leaves nothing in the mailbox. */
+/* call_storm.c: calls with and without deadlines to servers that answer, answer late, answer twice, let others answer,
+ * never answer, crash or are killed: every call ends exactly once, with a reply of its own or a failure that may be,
+ * and leaves nothing in the mailbox. */
 #include "stress.h"
 
 enum { SERVERS = 8 };
@@ -37,7 +38,9 @@ static int serve(void *state, const tr_msg *message)
     struct deferred work = { from, request->number, request->ms };
     switch (request->behaviour) {
     case LATE: tr_sleep(request->ms); return tr_reply(from, &request->number, sizeof request->number);
-    case TWICE: tr_reply(from, &request->number, sizeof request->number); return tr_reply(from, &(int64_t){ -1 }, sizeof(int64_t));
+    case TWICE:
+        tr_reply(from, &request->number, sizeof request->number);
+        return tr_reply(from, &(int64_t){ -1 }, sizeof(int64_t));
     case BY_OTHER: tr_spawn(answer_later, &work, sizeof work); return TR_OK;
     case NEVER: return TR_OK;
     case CRASHES: return tr_unexpected(message);
@@ -51,7 +54,13 @@ static const tr_actor server = { .label = "server", .handle = serve };
 static enum behaviour choose(struct dice *dice)
 {
     uint32_t luck = roll(dice, 100);
-    return luck < 50 ? ANSWERS : luck < 65 ? LATE : luck < 75 ? TWICE : luck < 88 ? BY_OTHER : luck < 94 ? NEVER : luck < 97 ? CRASHES : STOPS;
+    return luck < 50   ? ANSWERS
+           : luck < 65 ? LATE
+           : luck < 75 ? TWICE
+           : luck < 88 ? BY_OTHER
+           : luck < 94 ? NEVER
+           : luck < 97 ? CRASHES
+                       : STOPS;
 }
 
 static void call_once(struct dice *dice, int64_t number)
@@ -73,7 +82,11 @@ static void call_once(struct dice *dice, int64_t number)
     case TR_ENOPROC: break;
     default: MUST_EQ(status, TR_OK);
     }
-    __atomic_fetch_add(&ended[status == TR_OK ? 0 : status == TR_ETIMEDOUT ? 1 : status == TR_EDOWN ? 2 : 3], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&ended[status == TR_OK          ? 0
+                              : status == TR_ETIMEDOUT ? 1
+                              : status == TR_EDOWN     ? 2
+                                                       : 3],
+                       1, __ATOMIC_RELAXED);
 }
 
 static void caller(const tr_msg *arg)
@@ -114,7 +127,8 @@ static void storm(void)
     for (uint64_t i = 0; i < callers; i++)
         MUST_EQ(tr_await_down(monitors[i], TR_INFINITY, NULL), TR_OK);
     tr_exit_signal(keeps, TR_KILL);
-    printf("replies %" PRId64 ", timeouts %" PRId64 ", down %" PRId64 ", noproc %" PRId64 "\n", ended[0], ended[1], ended[2], ended[3]);
+    printf("replies %" PRId64 ", timeouts %" PRId64 ", down %" PRId64 ", noproc %" PRId64 "\n", ended[0], ended[1],
+           ended[2], ended[3]);
     MUST_EQ(ended[0] + ended[1] + ended[2] + ended[3], ended[4]);
     MUST_EQ(ended[4], (int64_t)callers * setting("count"));
 }

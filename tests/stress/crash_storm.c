@@ -1,5 +1,5 @@
-/* crash_storm.c: processes that end in every way, in waves, each accounted for: one DOWN and one EXIT each, with the right reason;
- * spawned = exited + alive; and the memory of the second half is that of the first. */
+/* crash_storm.c: processes that end in every way, in waves, each accounted for: one DOWN and one EXIT each, with the
+ * right reason; spawned = exited + alive; and the memory of the second half is that of the first. */
 #include "stress.h"
 
 enum way { RETURNS, EXITS, ASSERTS, UNEXPECTED, KILLED, SHUT, BY_LINK, STOPS, WAYS };
@@ -52,7 +52,8 @@ static void wave(struct dice *dice, int size)
     for (int i = 0; i < size; i++) {
         ways[i] = roll(dice, WAYS);
         tr_spawn_options options = { .flags = TR_SPAWN_LINK | TR_SPAWN_MONITOR, .monitor = &monitors[i] };
-        pids[i] = ways[i] == STOPS ? tr_spawn_actor(&stopper, NULL, 0, &options) : tr_spawn_with(subject, &ways[i], sizeof ways[i], &options);
+        pids[i] = ways[i] == STOPS ? tr_spawn_actor(&stopper, NULL, 0, &options)
+                                   : tr_spawn_with(subject, &ways[i], sizeof ways[i], &options);
     }
     for (int i = 0; i < size; i++)
         if (ways[i] == KILLED || ways[i] == SHUT)
@@ -62,7 +63,8 @@ static void wave(struct dice *dice, int size)
     for (int i = 0; i < size; i++) {
         tr_reason down;
         MUST_EQ(tr_await_down(monitors[i], 60000, &down), TR_OK);
-        const tr_msg *exit = tr_receive_match(&(tr_match){ .tag = TR_MSG_EXIT, .from = pids[i] }, 0); /* EXIT-12: it came before */
+        const tr_msg *exit = tr_receive_match(&(tr_match){ .tag = TR_MSG_EXIT, .from = pids[i] },
+                                              0); /* EXIT-12: it came before */
         MUST(exit != NULL);
         MUST_EQ(down.why, why_of(ways[i]));
         MUST(tr_reason_same(&down, tr_reason_of(exit)));
@@ -78,7 +80,8 @@ static void storm(void)
 {
     struct dice dice = dice_of(1);
     int64_t count = setting("count"), size = setting("wave");
-    size_t before = processes_now(), least[2] = { SIZE_MAX, SIZE_MAX }; /* the least: what is on its way back comes on top, at times */
+    size_t before = processes_now(),
+           least[2] = { SIZE_MAX, SIZE_MAX }; /* the least: what is on its way back comes on top, at times */
     tr_trap_exit(true);
     for (int64_t done = 0; done < count; done += size) {
         wave(&dice, (int)size);

@@ -1,5 +1,5 @@
-/* link_web.c: webs of linked processes, torn down from a random place while links are still made and removed: nobody who is linked to the
- * dead survives, nobody stays in the table, and chains unwind without depth. */
+/* link_web.c: webs of linked processes, torn down from a random place while links are still made and removed: nobody
+ * who is linked to the dead survives, nobody stays in the table, and chains unwind without depth. */
 #include "stress.h"
 
 /* Links to whom it is told, and unlinks. */
@@ -8,7 +8,9 @@ static void member(const tr_msg *arg)
     (void)arg;
     for (;;) {
         const tr_msg *message = tr_receive(TR_INFINITY);
-        tr_pid peer = tr_tag(message) == WORD || tr_tag(message) == ANSWER ? *(const tr_pid *)tr_expect(message, sizeof peer) : (tr_pid){ 0 };
+        tr_pid peer = tr_tag(message) == WORD || tr_tag(message) == ANSWER
+                          ? *(const tr_pid *)tr_expect(message, sizeof peer)
+                          : (tr_pid){ 0 };
         switch (tr_tag(message)) {
         case WORD:
             if (tr_link(peer) != TR_OK)
@@ -40,7 +42,8 @@ static void web(struct dice *dice, uint32_t size)
         await(READY);
     }
     tr_exit_signal(pids[roll(dice, size)], tr_because(TR_WHY_USER, 1, "torn"));
-    for (uint32_t i = 0; i < 5 && !settled; i++) /* links that were not made yet hold nobody: so these as well, and then all */
+    for (uint32_t i = 0; i < 5 && !settled;
+         i++) /* links that were not made yet hold nobody: so these as well, and then all */
         tr_exit_signal(pids[roll(dice, size)], tr_because(TR_WHY_USER, 1, "torn"));
     for (uint32_t i = 0; i < size && !settled; i++)
         tr_exit_signal(pids[i], tr_because(TR_WHY_USER, 1, "torn"));
@@ -55,7 +58,8 @@ static void web(struct dice *dice, uint32_t size)
     tr_free(monitors);
 }
 
-/* Pairs that link and unlink each other as fast as they can; then one of two dies: the other lives exactly if it unlinked last. */
+/* Pairs that link and unlink each other as fast as they can; then one of two dies: the other lives exactly if it
+ * unlinked last. */
 static void partner(const tr_msg *arg)
 {
     tr_pid root = *(const tr_pid *)tr_expect(arg, sizeof root);
@@ -74,7 +78,8 @@ static void pairs(int64_t count)
     tr_pid self = tr_self();
     for (int64_t i = 0; i < count; i++) {
         tr_ref first, second;
-        tr_pid one = tr_spawn_monitor(partner, &self, sizeof self, &first), two = tr_spawn_monitor(partner, &self, sizeof self, &second);
+        tr_pid one = tr_spawn_monitor(partner, &self, sizeof self, &first),
+               two = tr_spawn_monitor(partner, &self, sizeof self, &second);
         tr_send(one, WORD, &two, sizeof two);
         tr_send(two, WORD, &one, sizeof one);
         await(ANSWER);

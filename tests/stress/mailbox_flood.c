@@ -1,5 +1,5 @@
-/* mailbox_flood.c: many senders, few receivers, bodies of all sizes: nothing lost, nothing changed, order per pair kept; and bounded
- * mailboxes whose accepted messages are exactly those that arrive. */
+/* mailbox_flood.c: many senders, few receivers, bodies of all sizes: nothing lost, nothing changed, order per pair
+ * kept; and bounded mailboxes whose accepted messages are exactly those that arrive. */
 #include "stress.h"
 
 enum { SIZE_MOST = 3000 };
@@ -29,14 +29,15 @@ static void flooder(const tr_msg *arg)
     struct dice dice = dice_of((uint64_t)self->number + 100);
     int64_t accepted[16] = { 0 };
     for (int64_t i = 0; i < setting("count"); i++) {
-        uint32_t size = roll(&dice, 8) == 0 ? roll(&dice, SIZE_MOST) : roll(&dice, 100), to = roll(&dice, (uint32_t)self->receivers);
+        uint32_t size = roll(&dice, 8) == 0 ? roll(&dice, SIZE_MOST) : roll(&dice, 100),
+                 to = roll(&dice, (uint32_t)self->receivers);
         tr_msg *message;
         unsigned char *body = tr_new(WORD, sizeof(struct word) + size, &message);
         MUST(body != NULL);
         for (uint32_t j = 0; j < size; j++)
             body[sizeof(struct word) + j] = (unsigned char)(i + j);
-        *(struct word *)(void *)body =
-            (struct word){ self->number, (int32_t)accepted[to], (int32_t)size, sum_of(body + sizeof(struct word), size) };
+        *(struct word *)(void *)body = (struct word){ self->number, (int32_t)accepted[to], (int32_t)size,
+                                                      sum_of(body + sizeof(struct word), size) };
         if (tr_give(self->to[to], message) == TR_OK)
             accepted[to]++;
         else
@@ -70,8 +71,10 @@ static void flood(void)
     struct flooder start = { .receivers = (int32_t)setting("receivers"), .root = tr_self() };
     int64_t sent[16] = { 0 };
     MUST(start.receivers > 0 && start.receivers <= 16);
-    for (int i = 0; i < start.receivers; i++) /* every second one is bounded: signals that the mailbox is full reach the sender */
-        start.to[i] = tr_spawn_with(receiver, &start.root, sizeof start.root, &(tr_spawn_options){ .mailbox_messages = i % 2 == 0 ? 0 : 100 });
+    for (int i = 0; i < start.receivers;
+         i++) /* every second one is bounded: signals that the mailbox is full reach the sender */
+        start.to[i] = tr_spawn_with(receiver, &start.root, sizeof start.root,
+                                    &(tr_spawn_options){ .mailbox_messages = i % 2 == 0 ? 0 : 100 });
     for (; start.number < setting("senders"); start.number++)
         tr_spawn(flooder, &start, sizeof start);
     for (int i = 0; i < start.number; i++) {

@@ -1,5 +1,5 @@
-/* name_fights.c: processes fight for a few names, hold them, give them back or die with them: never two holders, whoever holds is found,
- * and in the end all names are free. */
+/* name_fights.c: processes fight for a few names, hold them, give them back or die with them: never two holders,
+ * whoever holds is found, and in the end all names are free. */
 #include "stress.h"
 
 enum { NAMES = 5 };

@@ -1,5 +1,5 @@
-/* spawn_churn.c: processes that come and go as fast as they can, from many spawners, straight-line and handler-style, blocked and never
- * blocked: all are counted, and the memory stays flat. */
+/* spawn_churn.c: processes that come and go as fast as they can, from many spawners, straight-line and handler-style,
+ * blocked and never blocked: all are counted, and the memory stays flat. */
 #include "stress.h"
 
 static void dies_young(const tr_msg *arg) { (void)arg; }
@@ -60,7 +60,8 @@ static void round_of_spawners(uint64_t round)
 
 static void churn(void)
 {
-    size_t before = processes_now(), least[2] = { SIZE_MAX, SIZE_MAX }; /* the least: what is on its way back comes on top, at times */
+    size_t before = processes_now(),
+           least[2] = { SIZE_MAX, SIZE_MAX }; /* the least: what is on its way back comes on top, at times */
     int64_t rounds = setting("rounds");
     for (int64_t i = 0; i < rounds; i++) {
         round_of_spawners((uint64_t)i);

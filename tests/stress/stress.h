@@ -1,9 +1,10 @@
-/* stress.h: what the stress programs share: settings from the command line, chance, the verdict with the line that repeats it.
+/* stress.h: what the stress programs share: settings from the command line, chance, the verdict with the line that
+ * repeats it.
  *
  *     stress_crash_storm seed=7 workers=16 count=100000
  *
- * Every program has short defaults, so that it can run among the tests; larger counts make a long run of it. seed=0, the default, takes
- * the time. On failure the program says what failed and how it is run again, and ends with 1. */
+ * Every program has short defaults, so that it can run among the tests; larger counts make a long run of it. seed=0,
+ * the default, takes the time. On failure the program says what failed and how it is run again, and ends with 1. */
 #ifndef TROUPE_TESTS_STRESS_H
 #define TROUPE_TESTS_STRESS_H
 
@@ -71,7 +72,10 @@ struct dice {
     uint64_t state;
 };
 
-UNUSED static struct dice dice_of(uint64_t number) { return (struct dice){ stress.seed * UINT64_C(0x9e3779b97f4a7c15) ^ (number << 32 | number) }; }
+UNUSED static struct dice dice_of(uint64_t number)
+{
+    return (struct dice){ stress.seed * UINT64_C(0x9e3779b97f4a7c15) ^ (number << 32 | number) };
+}
 
 UNUSED static uint32_t roll(struct dice *dice, uint32_t below)
 {
@@ -162,7 +166,8 @@ UNUSED static void must_count(size_t processes)
         if (info.processes == processes && info.spawned == info.exited + info.processes)
             return;
         if (tries == 5000) {
-            fprintf(stderr, "spawned %" PRIu64 ", exited %" PRIu64 ", processes %zu\n", info.spawned, info.exited, info.processes);
+            fprintf(stderr, "spawned %" PRIu64 ", exited %" PRIu64 ", processes %zu\n", info.spawned, info.exited,
+                    info.processes);
             MUST(info.processes == processes && info.spawned == info.exited + info.processes);
         }
         tr_sleep(1);
@@ -183,7 +188,8 @@ UNUSED static size_t memory_now(void)
     return info.memory;
 }
 
-/* Memory did not grow from the first half to the second, but for the pools of workers that had little to do in the first. */
+/* Memory did not grow from the first half to the second, but for the pools of workers that had little to do in the
+ * first. */
 UNUSED static void must_be_flat(size_t first, size_t second)
 {
     enum { POOL_STEP = 2 << 20 };

@@ -1,5 +1,5 @@
-/* timer_churn.c: timers set, moved, cancelled by their receiver and by others, receivers that die: each timer is delivered or cancelled,
- * exactly one of the two, and never early. */
+/* timer_churn.c: timers set, moved, cancelled by their receiver and by others, receivers that die: each timer is
+ * delivered or cancelled, exactly one of the two, and never early. */
 #include "stress.h"
 
 enum { SLOTS = 64 };
@@ -70,7 +70,8 @@ static void churn(void)
     for (uint64_t i = 0; i < processes; i++)
         MUST_EQ(tr_await_down(monitors[i], TR_INFINITY, NULL), TR_OK);
     must_count(before);
-    printf("started %" PRId64 " delivered %" PRId64 " cancelled %" PRId64 " by others %" PRId64 "\n", started, delivered, cancelled, by_others);
+    printf("started %" PRId64 " delivered %" PRId64 " cancelled %" PRId64 " by others %" PRId64 "\n", started,
+           delivered, cancelled, by_others);
     MUST_EQ(delivered + cancelled + by_others, started);
 }
 

@@ -55,7 +55,10 @@ static void add(struct probe *probe, int fd)
     CHECK(probe->source.handle != 0);
 }
 
-static void make_sockets(int fds[2]) { CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0); }
+static void make_sockets(int fds[2])
+{
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+}
 
 static uint32_t take_events(struct probe *probe) { return atomic_exchange(&probe->events, 0); }
 
@@ -126,7 +129,8 @@ TEST(poller, what_can_not_be_watched_is_refused)
     end();
 }
 
-/* Removes its neighbour from inside the dispatch: whichever comes first, the other must not be called any more in this batch. */
+/* Removes its neighbour from inside the dispatch: whichever comes first, the other must not be called any more in this
+ * batch. */
 static struct probe pair[2];
 static _Atomic int told;
 
@@ -196,7 +200,8 @@ static void *ring_and_wait(void *unused)
     struct context context = { .worker = NULL };
     CHECK(context_open(&context, NULL, 1));
     for (int i = 0; i < RINGS / RINGERS; i++) {
-        int mine = atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) + 1; /* relaxed: the ring publishes it [PL1] */
+        int mine = atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) +
+                   1; /* relaxed: the ring publishes it [PL1] */
         poller_interrupt();
         while (atomic_load_explicit(&answered, memory_order_relaxed) < mine)
             sched_yield();
@@ -281,7 +286,8 @@ static void *churn(void *unused)
         struct passing *passing = calloc(1, sizeof *passing);
         CHECK(passing != NULL);
         make_sockets(fds);
-        *passing = (struct passing){ .source = { .fd = fds[0], .ready = hear }, .retired = { .release = release_passing } };
+        *passing = (struct passing){ .source = { .fd = fds[0], .ready = hear },
+                                     .retired = { .release = release_passing } };
         atomic_store(&passing->magic, MAGIC);
         CHECK_EQ(poller_add(&passing->source), TR_OK);
         CHECK_EQ(write(fds[1], "x", 1), 1);

@@ -6,6 +6,8 @@
 #include "settings.h"
 #include "shard.h"
 
+enum { RESTART_TRIES = 2000 };
+
 static void reply_arity(struct bytes *out, const char *name)
 {
     reply_error(out, "ERR wrong number of arguments for '%s' command", name);
@@ -129,7 +131,11 @@ static void crash_shard(struct bytes *out, struct slice number)
         reply_error(out, "ERR no such shard, there are %u", cache.shards);
         return;
     }
-    int status = tr_call_msg(shard_id((uint32_t)shard), SHARD_CRASH, NULL, 0, TR_INFINITY, &reply);
+    int status, tries = 0;
+    do { /* it may be on its way back from an earlier crash */
+        tr_sleep(tries > 0);
+        status = tr_call_msg(shard_id((uint32_t)shard), SHARD_CRASH, NULL, 0, TR_INFINITY, &reply);
+    } while (status == TR_ENOPROC && tries++ < RESTART_TRIES);
     if (status == TR_EDOWN)
         reply_ok(out);
     else

@@ -8,6 +8,13 @@
 #include "connection.h"
 #include "settings.h"
 
+/* Nobody can do anything about a port that can't be opened: said plainly, then the program ends. */
+static TR_NORETURN void give_up(const char *address, int status, const char *why)
+{
+    fprintf(stderr, "cache: can't listen on %s: %s\n", address, why);
+    tr_exit(tr_because(TR_WHY_USER, status, "%s", why));
+}
+
 static tr_socket open_port(void)
 {
     char address[128];
@@ -16,9 +23,9 @@ static tr_socket open_port(void)
     snprintf(address, sizeof address, strchr(cache.bind, ':') ? "tcp://[%s]:%d" : "tcp://%s:%d", cache.bind, port);
     int status = tr_listen(address, &listener);
     if (status == TR_EIO)
-        tr_exit(tr_because(TR_WHY_USER, status, "%s: %s", address, strerror(tr_socket_error(listener))));
+        give_up(address, status, strerror(tr_socket_error(listener)));
     if (status != TR_OK)
-        tr_exit(tr_because(TR_WHY_USER, status, "%s: %s", address, tr_status_text(status)));
+        give_up(address, status, tr_status_text(status));
     return listener;
 }
 

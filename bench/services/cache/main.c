@@ -22,7 +22,10 @@
 #include "settings.h"
 #include "shard.h"
 
-enum { DRAIN_MS = 10000 };
+enum {
+    DRAIN_MS = 10000,
+    CRASHES = 1000 /* of shards in a second that are a nuisance; more, and something is wrong with all of it */
+};
 
 static const char usage[] =
     "cache: a server that speaks the Redis protocol; keys live in memory only\n"
@@ -120,8 +123,8 @@ int main(int argc, char **argv)
 
     const tr_supervisor shards = { .children = shard_start(cache.shards),
                                    .child_count = cache.shards,
-                                   .intensity = 100,
-                                   .period_s = 10 };
+                                   .intensity = CRASHES,
+                                   .period_s = 1 };
     const tr_supervisor connections = { .strategy = TR_DYNAMIC, .max_children = cache.maxclients };
     const tr_child children[] = {
         { .name = "shards", .supervisor = &shards },
