@@ -45,9 +45,9 @@ void report_child(const struct supervisor *supervisor, const struct child *child
     char text[128];
     tr_log_event(TR_ERROR, context, "%s: child %.60s %s (%.40s, %s, %sshutdown %s, %s)",
                  tr_reason_text(reason, text, sizeof text), child_id(&supervisor->children, child),
-                 tr_pid_text(child->pid).s, start_name(spec), restart_types[spec->restart],
-                 spec->significant ? "significant, " : "", shutdown_text(spec->shutdown_ms).s,
-                 child_is_supervisor(child) ? "supervisor" : "worker");
+                 tr_nobody(child->pid) ? "not started" : tr_pid_text(child->pid).s, start_name(spec),
+                 restart_types[spec->restart], spec->significant ? "significant, " : "",
+                 shutdown_text(spec->shutdown_ms).s, child_is_supervisor(child) ? "supervisor" : "worker");
 }
 
 void report_unexpected(const tr_msg *message)

@@ -62,7 +62,7 @@ static int start_failed(struct supervisor *supervisor, const struct child *child
 {
     char text[sizeof reason->text];
     report_child(supervisor, child, "start_error", reason);
-    tr_reason why = tr_because(TR_WHY_SHUTDOWN, TR_ESTART, "failed_to_start_child %s: %s",
+    tr_reason why = tr_because(TR_WHY_SHUTDOWN, 0, "failed_to_start_child %s: %s",
                                child_id(&supervisor->children, child), tr_reason_text(reason, text, sizeof text));
     children_stop(supervisor);
     return tr_stop(why);

@@ -4,6 +4,7 @@
 #include "actor/end.h"
 #include "actor/foreign.h"
 #include "actor/mailbound.h"
+#include "actor/receive.h"
 #include "actor/relation.h"
 #include "actor/signal.h"
 #include "actor/wait.h"
@@ -12,21 +13,12 @@ enum { OWED_LEAST = 8 };
 
 /* ---- answering */
 
-void call_answer(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply)
+void call_answer_alias(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply)
 {
-    if ((serial & REF_ALIAS_BIT) != 0) {
-        reply->tag = TR_MSG_REPLY;
-        reply->serial = serial & ~REF_ALIAS_BIT;
-        message_set_kind(reply, KIND_INFO);
-        relation_alias_deliver(context, caller, serial & ~REF_ALIAS_BIT, reply);
-        return;
-    }
-    read_begin();
-    struct actor *actor = actor_find(caller);
-    bool taken = actor != NULL && wait_answer(context, actor, serial, reply);
-    read_end();
-    if (!taken)
-        message_free(context, reply);
+    reply->tag = TR_MSG_REPLY;
+    reply->serial = serial & ~REF_ALIAS_BIT;
+    message_set_kind(reply, KIND_INFO);
+    relation_alias_deliver(context, caller, serial & ~REF_ALIAS_BIT, reply);
 }
 
 void call_answer_bytes(struct context *context, tr_msg *request, const void *bytes, size_t size)
@@ -124,19 +116,73 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
     cold->last = notice;
 }
 
-int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg, tr_msg **reply,
-              int *failure_tag)
+/* ---- sending a request and waiting for its answer */
+
+struct posting {
+    struct actor *server;
+    tr_msg *request; /* NULL: it was posted */
+};
+
+/* From the other side of the switch, inside the read section in which the server was found. */
+static void post_request(void *argument)
 {
-    int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_coarse(), timeout_ms);
-    bool proxy = (load_relaxed(&self->flags) & ACTOR_PROXY) != 0;
-    int result = proxy ? foreign_wait(self, serial, deadline, post, arg, reply)
-                       : (int)wait_for(self, serial, deadline, false, post, arg, reply);
+    struct posting posting = *(struct posting *)argument; /* once it is delivered, the poster's stack may be gone */
+    ((struct posting *)argument)->request = NULL;
+    if (UNLIKELY(message_kind(posting.request) == KIND_QUERY))
+        signal_deliver(context_self(), posting.server, posting.request);
+    else
+        deliver_to(context_self(), posting.server, posting.request);
+}
+
+/* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */
+static ALWAYS_INLINE struct actor *requester(struct context *context)
+{
+    struct actor *self = actor_here(context);
+    if (UNLIKELY(self == NULL))
+        return foreign_proxy(context);
+    actor_check_blocking(context, self);
+    return LIKELY(self->cold != NULL) || actor_cold(context, self) != NULL ? self : NULL;
+}
+
+/* Waits until there may be room in a bounded mailbox. TR_OK: look again. */
+static NOINLINE int await_room(tr_pid to, size_t size, int64_t *deadline)
+{
+    read_begin();
+    uint64_t pid = actor_resolve(to);
+    read_end();
+    return mailbound_wait(pid, size, deadline) ? TR_OK : TR_EFULL;
+}
+
+/* Begins a read section that lasts, and finds the server with room in its mailbox; on failure the section has ended. */
+static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message_kind kind, size_t size, struct actor **server)
+{
+    for (int64_t deadline = 0;;) { /* bound: the receiver's overflow_wait_ms */
+        read_begin();
+        uint64_t pid = actor_resolve(to);
+        *server = actor_find(pid);
+        int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
+        if (LIKELY(status == TR_OK) && kind == KIND_CALL)
+            status = mailbound_take(context_self(), *server, size);
+        if (LIKELY(status == TR_OK))
+            return TR_OK;
+        read_end();
+        if (status != TR_EFULL || await_room(to, size, &deadline) != TR_OK)
+            return status;
+    }
+}
+
+static NOINLINE int refused(struct context *context, struct actor *self, int status)
+{
+    call_set_last(context, self, notice_static(status == TR_ENOPROC ? TR_WHY_NOPROC : TR_WHY_SYSTEM_LIMIT));
+    return status;
+}
+
+static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *failure_tag)
+{
     if (result == WAIT_TIMEOUT)
         return TR_ETIMEDOUT;
     if (result == WAIT_NO_MEMORY)
         return TR_ENOMEM;
-    if (LIKELY(message_kind(*reply) == KIND_REPLY))
-        return TR_OK;
     struct context *context = context_self();
     tr_msg *failure = *reply;
     *reply = NULL;
@@ -148,78 +194,104 @@ int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*po
     return tag < 0 ? tag : TR_EDOWN;
 }
 
-struct posting {
-    uint64_t to;
-    tr_msg *request;
-};
-
-/* From the other side of the switch, inside a read section. */
-static void post_request(void *argument)
+/* In one piece down to the switch: each frame that returns after it is a mispredicted return. in_section: as wait_for_inline. */
+static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
+                                     tr_msg **reply, int *failure_tag, bool in_section)
 {
-    struct posting posting = *(struct posting *)argument; /* once it is delivered, the poster's stack may be gone */
-    ((struct posting *)argument)->request = NULL;
-    struct context *context = context_self();
-    tr_msg *request = posting.request;
-    struct actor *server = actor_find(posting.to);
-    if (server == NULL) {
-        call_fail(context, request->sender, request->serial, notice_static(TR_WHY_NOPROC), TR_ENOPROC);
-        message_free(context, request);
-    } else if (message_kind(request) == KIND_QUERY) {
-        signal_deliver(context, server, request);
+    int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_coarse(), timeout_ms);
+    int result;
+    if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) != 0)) {
+        if (!in_section)
+            read_begin();
+        result = foreign_wait(self, serial, deadline, post, arg, reply);
     } else {
-        deliver_to(context, server, request);
+        result = (int)wait_for_inline(self, serial, deadline, false, post, arg, reply, in_section);
     }
+    return LIKELY(result == WAIT_REPLY && message_kind(*reply) == KIND_REPLY) ? TR_OK : failed(self, result, reply, failure_tag);
 }
 
-/* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */
-static struct actor *requester(struct context *context)
+int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg, tr_msg **reply,
+              int *failure_tag)
 {
-    struct actor *self = actor_here(context);
-    if (self == NULL)
-        return foreign_proxy(context);
-    actor_check_blocking(context, self);
-    return actor_cold(context, self) == NULL ? NULL : self;
+    return wait_inline(self, serial, timeout_ms, post, arg, reply, failure_tag, false);
 }
 
-/* Who `to` is, and room in its mailbox if that is bounded. */
-static int take_room(tr_pid to, enum message_kind kind, size_t size, uint64_t *pid)
+static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
+                                        tr_msg **reply, int *failure_tag)
 {
-    for (int64_t deadline = 0;;) { /* bound: the receiver's overflow_wait_ms */
-        struct context *context = context_self();
-        read_begin();
-        *pid = actor_resolve(to);
-        struct actor *server = actor_find(*pid);
-        int room = server == NULL ? TR_ENOPROC : kind == KIND_CALL ? mailbound_take(context, server, size) : TR_OK;
+    struct actor *self = requester(context_self()), *server;
+    if (UNLIKELY(self == NULL))
+        return TR_ENOMEM;
+    int status = find_server(self, to, kind, size, &server);
+    struct context *context = context_self();
+    if (UNLIKELY(status != TR_OK))
+        return refused(context, self, status);
+    tr_msg *request = message_copy(context, body, size);
+    if (UNLIKELY(request == NULL)) {
         read_end();
-        if (room != TR_EFULL || !mailbound_wait(*pid, size, &deadline))
-            return room;
+        return refused(context, self, TR_ENOMEM);
     }
+    request->sender = self->pid;
+    request->serial = wait_next_serial(self);
+    request->tag = tag;
+    request->meta |= (uint32_t)kind << 24;
+    struct posting posting = { server, request };
+    status = wait_inline(self, request->serial, timeout_ms, post_request, &posting, reply, failure_tag, true);
+    if (UNLIKELY(posting.request != NULL))
+        message_free(context_self(), request); /* no memory to block: it was not sent */
+    return status;
 }
 
 int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply,
                  int *failure_tag)
 {
+    return request_inline(to, kind, tag, body, size, timeout_ms, reply, failure_tag);
+}
+
+/* ---- the public calls */
+
+API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+{
+    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
+        return TR_EINVAL;
+    if (UNLIKELY(api_enter() == NULL))
+        return TR_ESTOPPED;
+    tr_msg *answer = NULL;
+    int status = request_inline(server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
     struct context *context = context_self();
-    struct actor *self = requester(context);
-    if (self == NULL)
-        return TR_ENOMEM;
-    uint64_t pid;
-    int room = take_room(to, kind, size, &pid);
-    if (pid == self->pid)
-        room = TR_ESELF;
-    context = context_self();
-    tr_msg *request = room != TR_OK ? NULL : message_copy(context, body, size);
-    if (request == NULL) {
-        call_set_last(context, self, notice_static(room == TR_ENOPROC ? TR_WHY_NOPROC : TR_WHY_SYSTEM_LIMIT));
-        return room != TR_OK ? room : TR_ENOMEM;
+    if (LIKELY(status == TR_OK)) {
+        if (UNLIKELY(message_size(answer) != reply_size))
+            status = TR_ESIZE;
+        else if (reply_size > 0)
+            memcpy(reply, message_body(answer), reply_size);
+        pool_free(context->pool, answer);
     }
-    request->sender = self->pid;
-    request->serial = wait_next_serial(self);
-    request->tag = tag;
-    message_set_kind(request, kind);
-    struct posting posting = { pid, request };
-    int status = call_wait(self, request->serial, timeout_ms, post_request, &posting, reply, failure_tag);
-    if (posting.request != NULL)
-        message_free(context_self(), request); /* no memory to block: it was not sent */
+    api_leave(context);
     return status;
+}
+
+API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
+{
+    *reply = NULL;
+    if (tag < 1 || timeout_ms < TR_INFINITY)
+        return TR_EINVAL;
+    if (api_enter() == NULL)
+        return TR_ESTOPPED;
+    tr_msg *answer = NULL;
+    int status = request_inline(server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
+    struct context *context = context_self();
+    struct actor *self = actor_here(context);
+    if (status == TR_OK && self != NULL && !message_keep(context, self, answer)) {
+        message_free(context, answer);
+        status = TR_ENOMEM;
+    }
+    if (status == TR_OK)
+        *reply = answer;
+    api_leave(context);
+    return status;
+}
+
+API void tr_call_or_exit(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+{
+    (void)tr_must(tr_call(server, tag, body, size, reply, reply_size, timeout_ms));
 }

@@ -13,7 +13,8 @@
 #ifndef TROUPE_ACTOR_CALL_H
 #define TROUPE_ACTOR_CALL_H
 
-#include "actor/actor.h"
+#include "actor/relation.h"
+#include "actor/wait.h"
 
 struct owed {
     uint64_t caller, serial;
@@ -27,7 +28,20 @@ static inline bool call_is_request(const tr_msg *message)
 }
 
 /* Sends the answer to whoever waits; frees it if nobody does. Any thread with a context. */
-void call_answer(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply);
+void call_answer_alias(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply);
+static inline void call_answer(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply)
+{
+    if (UNLIKELY((serial & REF_ALIAS_BIT) != 0)) {
+        call_answer_alias(context, caller, serial, reply);
+        return;
+    }
+    read_begin();
+    struct actor *actor = actor_find(caller);
+    bool taken = actor != NULL && wait_answer(context, actor, serial, reply);
+    read_end();
+    if (UNLIKELY(!taken))
+        message_free(context, reply);
+}
 /* Answers a request with these bytes, and marks it answered. Owner of the request. */
 void call_answer_bytes(struct context *context, tr_msg *request, const void *bytes, size_t size);
 /* Answers that it failed: the server ended with the notice (not taken); tag: what the caller finds in its answer's tag. */

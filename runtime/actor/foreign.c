@@ -84,7 +84,6 @@ int foreign_wait(struct actor *actor, uint64_t serial, int64_t deadline, void (*
     _Atomic uint32_t *awake = awake_of(actor);
     store_relaxed(awake, 0); /* relaxed: nobody wakes before the word is WAITING */
     store_seq_cst(&actor->wait, WAIT_WAITING(serial));
-    read_begin();
     post(arg);
     read_end();
     while (load_acquire(awake) == 0 && (deadline == NEVER || clock_now() < deadline))

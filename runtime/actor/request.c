@@ -1,4 +1,4 @@
-/* request.c: the public functions for calls and replies. */
+/* request.c: the public functions for replies and asynchronous requests; call.c has the calls. */
 #include "actor/call.h"
 #include "actor/end.h"
 #include "actor/mailbound.h"
@@ -6,58 +6,6 @@
 #include "actor/relation.h"
 #include "actor/signal.h"
 #include "actor/wait.h"
-
-/* ---- calls */
-
-static int request(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
-{
-    *reply = NULL;
-    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
-        return TR_EINVAL;
-    return call_request(server, KIND_CALL, tag, body, size, timeout_ms, reply, NULL);
-}
-
-API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
-{
-    if (UNLIKELY(api_enter() == NULL))
-        return TR_ESTOPPED;
-    tr_msg *answer;
-    int status = request(server, tag, body, size, timeout_ms, &answer);
-    struct context *context = context_self();
-    if (LIKELY(status == TR_OK)) {
-        if (UNLIKELY(message_size(answer) != reply_size))
-            status = TR_ESIZE;
-        else if (reply_size > 0)
-            memcpy(reply, message_body(answer), reply_size);
-        message_free(context, answer);
-    }
-    api_leave(context);
-    return status;
-}
-
-API void tr_call_or_exit(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
-{
-    (void)tr_must(tr_call(server, tag, body, size, reply, reply_size, timeout_ms));
-}
-
-API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
-{
-    *reply = NULL;
-    if (api_enter() == NULL)
-        return TR_ESTOPPED;
-    tr_msg *answer;
-    int status = request(server, tag, body, size, timeout_ms, &answer);
-    struct context *context = context_self();
-    struct actor *self = actor_here(context);
-    if (status == TR_OK && self != NULL && !message_keep(context, self, answer)) {
-        message_free(context, answer);
-        status = TR_ENOMEM;
-    }
-    if (status == TR_OK)
-        *reply = answer;
-    api_leave(context);
-    return status;
-}
 
 /* ---- replies */
 
@@ -72,7 +20,7 @@ static void mark_answered(struct actor *self, tr_from from)
         message_flag(message, MESSAGE_DONE);
 }
 
-static int reply(struct context *context, tr_from from, tr_msg *message)
+static inline int reply(struct context *context, tr_from from, tr_msg *message)
 {
     struct actor *self = actor_here(context);
     if (message == NULL) {

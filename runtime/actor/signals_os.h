@@ -5,15 +5,18 @@
  * os_signals_start to os_signals_stop, any of the five from its first subscription to its last subscriber's end. A
  * handler that was there before is called, too. SIGPIPE is never touched.
  *
- *   SIGTERM or SIGINT, nobody subscribed: the first of either calls on_stop; a second ends the program at once, from
- * the handler itself, with the default action, whatever state the runtime is in.
- *
- * In a forked child, before exec, the handler takes the default action.
+ * SIGTERM or SIGINT while nobody is subscribed: the first of either calls on_stop; a second ends the program at once,
+ * from the handler itself, with the default action, whatever state the runtime is in. In a forked child, before exec,
+ * the handler takes the default action.
  *
  * Handler against the poller's stop: the descriptor must not be closed, and used again for something else, under a
- * handler. handler: [OS1] inside += 1; read the descriptor; ring it; inside -= 1     stop: [OS2] descriptor := -1; wait
- * until inside == 0; close All seq_cst (a store before a load of another place, on both sides): a handler that stop
- * does not see, sees -1. [OS1] pairs with [OS2]. */
+ * handler. All of it is seq_cst (a store before a load of another place, on both sides), so a handler that the stop
+ * does not see, sees -1:
+ *
+ *   handler  [OS1] inside += 1; read the descriptor; ring it; inside -= 1
+ *   stop     [OS2] descriptor := -1; wait until inside == 0; close it
+ *
+ * [OS1] pairs with [OS2]. */
 #ifndef TROUPE_ACTOR_SIGNALS_OS_H
 #define TROUPE_ACTOR_SIGNALS_OS_H
 

@@ -140,52 +140,31 @@ API int tr_write(tr_socket id, const void *data, size_t size, int64_t timeout_ms
     return status;
 }
 
-/* ---- what needs the socket and does not wait */
+/* ---- what needs the caller's socket and does not wait */
 
-static int shutdown_write(struct actor *self, struct socket *socket, tr_pid unused)
+static int shutdown_write(struct socket *socket)
 {
-    (void)self;
-    (void)unused;
     if (socket->kind == SOCKET_LISTENER)
         return TR_EINVAL;
     return shutdown(socket->source.fd, SHUT_WR) == 0 ? TR_OK : socket_failed(socket, errno);
 }
 
-static int give(struct actor *self, struct socket *socket, tr_pid to)
+static int close_it(struct socket *socket)
 {
-    read_begin();
-    uint64_t pid = actor_resolve(to);
-    read_end();
-    if (pid == 0)
-        return TR_ENOPROC;
-    return pid == self->pid ? TR_OK : socket_hand_over(socket, self, pid);
-}
-
-static int close_it(struct actor *self, struct socket *socket, tr_pid unused)
-{
-    (void)self;
-    (void)unused;
     socket_close(socket);
     return TR_OK;
 }
 
-static int port(struct actor *self, struct socket *socket, tr_pid unused)
+static int port(struct socket *socket)
 {
-    (void)self;
-    (void)unused;
     struct socket_address address = { .size = sizeof address.room };
     return getsockname(socket->source.fd, &address.any, &address.size) < 0 ? 0 : socket_address_port(&address);
 }
 
-static int error_of(struct actor *self, struct socket *socket, tr_pid unused)
-{
-    (void)self;
-    (void)unused;
-    return load_relaxed(&socket->error); /* relaxed: see socket_failed */
-}
+static int latest_error(struct socket *socket) { return load_relaxed(&socket->error); /* relaxed: see socket_failed */ }
 
-/* What `act` makes of the caller's open socket; a status if it is not that. */
-static int with_own(tr_socket id, int (*act)(struct actor *self, struct socket *socket, tr_pid to), tr_pid to)
+/* What `look` makes of the socket; a status if it is not the caller's. */
+static int with_own(tr_socket id, int (*look)(struct socket *socket))
 {
     struct actor *self;
     struct socket *socket;
@@ -194,20 +173,17 @@ static int with_own(tr_socket id, int (*act)(struct actor *self, struct socket *
         return status;
     status = socket_mine(id, self, &socket);
     if (status == TR_OK)
-        status = act(self, socket, to);
+        status = look(socket);
     socket_leave();
     return status;
 }
 
-#define NOBODY ((tr_pid){ 0 })
-
-API int tr_shutdown_write(tr_socket id) { return with_own(id, shutdown_write, NOBODY); }
-API int tr_socket_give(tr_socket id, tr_pid to) { return with_own(id, give, to); }
-API void tr_close(tr_socket id) { (void)with_own(id, close_it, NOBODY); }
+API int tr_shutdown_write(tr_socket id) { return with_own(id, shutdown_write); }
+API void tr_close(tr_socket id) { (void)with_own(id, close_it); }
 
 API int tr_socket_port(tr_socket id)
 {
-    int port_or_status = with_own(id, port, NOBODY);
+    int port_or_status = with_own(id, port);
     return port_or_status < 0 ? 0 : port_or_status;
 }
 
@@ -217,6 +193,31 @@ API int tr_socket_error(tr_socket id)
 {
     if (id.id & FAILED_ID)
         return (int)(id.id & FAILED_MOST);
-    int error_or_status = with_own(id, error_of, NOBODY);
+    int error_or_status = with_own(id, latest_error);
     return error_or_status < 0 ? 0 : error_or_status;
+}
+
+static int give(struct actor *self, tr_socket id, tr_pid to)
+{
+    struct socket *socket;
+    int status = socket_mine(id, self, &socket);
+    if (status != TR_OK)
+        return status;
+    read_begin();
+    uint64_t pid = actor_resolve(to);
+    read_end();
+    if (pid == 0)
+        return TR_ENOPROC;
+    return pid == self->pid ? TR_OK : socket_hand_over(socket, self, pid);
+}
+
+API int tr_socket_give(tr_socket id, tr_pid to)
+{
+    struct actor *self;
+    int status = socket_enter(false, &self);
+    if (status != TR_OK)
+        return status;
+    status = give(self, id, to);
+    socket_leave();
+    return status;
 }

@@ -1,42 +1,52 @@
 /* socket_record.h: a socket as the runtime sees it: its record, its life, who owns it, and how its owner waits.
  *
- * A socket's id is the handle of its poll source. The record is in its owner's ledger, so that the owner's end closes
- * it.
+ * A socket's id is the handle of its poll source. The record is in its owner's ledger: the owner's end closes it.
  *
- * Life:   OPEN --socket_shut (owner's turn: tr_close, or its end)--> shut, out of the poller, descriptor closed --grace
- * period--> freed Owner:  the process that made it; tr_socket_give hands it over. [SO1] release: the record before the
- * owner; pairs with [SO2] acquire when a caller finds that it is the owner. From there on it may use the pointer
- * without a read section, over blocks too: only itself can shut the socket or give it away. Fresh:  accepted or
- * connected, and not used since (giving is no use). A fresh socket may be meant for a process that was told of it
- *         before it was given: its tr_read or tr_write waits for the gift within its timeout, one process at a time.
+ * Life: open -> shut, by socket_shut in the owner's turn (tr_close, or its end): out of the poller, descriptor closed;
+ *       shut -> freed, a grace period later.
+ *
+ * Owner: the process that made it; tr_socket_give hands it over. Whoever has found that it is the owner may use the
+ *       pointer without a read section, over blocks too: only itself can shut the socket or give it away.
+ *       [SO1] release: the record before the owner; pairs with [SO2] acquire when a caller finds that it is the owner.
+ *
+ * Fresh: accepted or connected, and not used since (giving is no use). A fresh socket may be meant for a process that
+ *       was told of it before it was given: its tr_read or tr_write waits for the gift within its timeout, one process
+ *       at a time.
  *
  * Waiting. The descriptor is non-blocking and the poller edge-triggered; each direction has one word:
- *         0        no news since it was cleared, nobody waits
- *         READY    there was an edge
- *         serial<<1  the owner waits (parked, serial as in actor/wait.h)
  *
- *         owner                                                 dispatch (the poller's thread)
- *         [SW1] word := 0 (exchange, acquire)                   the kernel tells an edge
- *         try the system call; not EAGAIN: done                 [SW3] old := exchange(word, READY) (acquire, release)
- *         park; then, on another stack:                         old is a serial: wait_wake(owner, serial)
- *         [SW2] cas(word: 0 -> serial) (release)
- *           failed: wait_wake(self)
+ *       0          no news since it was cleared, nobody waits
+ *       READY      there was an edge
+ *       serial<<1  the owner waits (it is parked; serial as in actor/wait.h)
  *
- *   No wake-up is lost. An edge that the owner's try did not see came after the try in the kernel, whose locks order
- * the owner's [SW1] before the try, before the edge, before the dispatch's [SW3]. So [SW3] comes after [SW1] in the
- * order of the word's changes: either before [SW2], which then fails, or after it, which then wakes. [SW3] pairs with
- * [SW1] (what the dispatch saw, `hung`, before the next try) and with [SW2] (the owner's pid before the wake). An edge
- * from before the try at most costs one more try. A dispatch may leave the word alone when it already reads READY,
- * unless it has `hung` to tell: the owner clears it before a try which comes, in the kernel's order, after that edge. A
- * waiter that is killed leaves its serial behind: stale, harmless.
+ *       owner                                            dispatch (on whose thread the poller is)
+ *       -----                                            ---------------------------------------
+ *       [SW1] word := 0 (exchange, acquire)              the kernel tells an edge
+ *       try the system call; not EAGAIN: done            [SW3] old := exchange(word, READY) (acquire, release)
+ *       park; then, on another stack:                    if old is a serial: wait_wake(owner, serial)
+ *       [SW2] compare-and-swap(word: 0 -> serial) (release)
+ *             if it fails: wait_wake(self)
  *
- *   Reading is cheaper than that for TCP: a read that got less than it asked for has emptied the queue (epoll(7)), so
- * while there is no news the next one parks at once. Not after a hang-up, whose edge may have come together with the
- * data: `hung`, and it is never taken back. A peer that sends urgent data delays only what it sends itself.
+ *    No wake-up is lost. An edge that the owner's try did not see came after the try in the kernel, whose locks order
+ *    the owner's [SW1] before the try, before the edge, before the dispatch's [SW3]. So [SW3] comes after [SW1] in the
+ *    order of the word's changes: either before [SW2], which then fails, or after it, and then it wakes the owner.
+ *    [SW3] pairs with [SW1] (what the dispatch saw, `hung`, before the next try) and with [SW2] (the owner's pid before
+ *    the wake). An edge from before the try costs one more try at most.
  *
- * Field key: (c) constant; (o) the owner's turn; (d) dispatch and owner as described; (l) under the record's lock.
- * The lock is for what dispatch and owner both change (active mode, open, the expectant); nobody blocks while holding
- * it. */
+ *    A dispatch may leave the word alone when it reads READY already, unless it has `hung` to tell: the owner clears it
+ *    before a try that comes, in the kernel's order, after that edge. The serial of a waiter that was killed, or that
+ *    woke for no reason, stays until the next [SW1]: a wake with it is stale and harmless.
+ *
+ *    Reading TCP is cheaper than that: a read that got less than it asked for has emptied the queue (epoll(7)), so
+ *    while there is no news the next one parks at once, without a try. Not after a hang-up, whose edge may have come
+ *    together with the data: `hung`, which is never taken back. A peer that sends urgent data delays only itself.
+ *
+ * Active mode: dispatch reads instead of the owner, under the lock; see socket_active.c.
+ *       [SA1] release: dispatch has done with the descriptor before it turns `active` off; pairs with [SA2] acquire by
+ *       the owner, before it uses the descriptor itself.
+ *
+ * Field key: (c) constant; (o) the owner's turn; (d) dispatch and owner as described; (l) under the record's lock,
+ * which is for what dispatch and owner both change. Nobody blocks while holding it. */
 #ifndef TROUPE_ACTOR_SOCKET_RECORD_H
 #define TROUPE_ACTOR_SOCKET_RECORD_H
 
@@ -58,7 +68,7 @@ enum socket_kind { SOCKET_LISTENER, SOCKET_TCP, SOCKET_UNIX };
 #define SIDE_READY UINT64_C(1)
 
 struct socket_side {
-    _Atomic uint64_t word; /* (d) */
+    _Atomic uint64_t word;
 };
 
 struct expectant {
@@ -67,20 +77,19 @@ struct expectant {
 };
 
 struct socket {
-    struct poll_source source; /* (c) */
-    enum socket_kind kind;     /* (c) */
-    _Atomic uint64_t owner;    /* pid; written by the owner when it gives */
-    struct socket_side reader, writer;
-    _Atomic bool hung;  /* (d) set by dispatch, for good */
-    bool drained;       /* (o) the latest read emptied the queue; never true in active mode */
-    _Atomic bool fresh; /* cleared under the lock */
-    _Atomic bool
-        active; /* written under the lock; [SA1] release: dispatch has done with the descriptor; pairs with [SA2] */
-    _Atomic int error;          /* behind the latest TR_EIO */
-    int limit;                  /* (l) messages left in active mode; 0: TR_SOCKET_PASSIVE is due */
-    bool open;                  /* (l) */
-    bool starving;              /* (l) in active mode: on the list of socket_starved.h */
-    struct expectant expectant; /* (l) */
+    struct poll_source source;         /* (c) */
+    enum socket_kind kind;             /* (c) */
+    _Atomic uint64_t owner;            /* pid; written by the owner when it gives */
+    struct socket_side reader, writer; /* (d) */
+    _Atomic bool hung;                 /* (d) set by dispatch, for good */
+    bool drained;                      /* (o) the latest read emptied the queue; never true in active mode */
+    _Atomic bool fresh;                /* cleared under the lock */
+    _Atomic bool active;               /* changed under the lock */
+    _Atomic int error;                 /* behind the latest TR_EIO */
+    int limit;                         /* (l) messages left in active mode; 0: TR_SOCKET_PASSIVE is due */
+    bool open;                         /* (l) */
+    bool starving;                     /* (l) in active mode: on the list of socket_starved.h */
+    struct expectant expectant;        /* (l) */
     pthread_mutex_t lock;
     struct gift gift; /* with the ledger's item */
     struct starved starved;
@@ -108,12 +117,10 @@ static inline void socket_leave(void) { api_leave(context_self()); }
 /* The open socket `id`, if it is the caller's. TR_EINVAL (another's), TR_EEND (closed). */
 int socket_mine(tr_socket id, struct actor *self, struct socket **found);
 
-/* The same before it is used: a fresh one that is another's is waited for, unless the deadline is 0. TR_ETIMEDOUT as
- * well. */
+/* The same before it is used: a fresh one of another is waited for, unless the deadline is 0. Also TR_ETIMEDOUT. */
 int socket_use(tr_socket id, struct actor *self, int64_t deadline, struct socket **found);
 
-/* Inside no read section. Hands it to the process `to`, fresh or not as it is, passive. TR_ENOPROC: nothing happened.
- */
+/* Inside no read section. Hands it to the process `to`: as fresh as it is, and passive. TR_ENOPROC: it is dead. */
 int socket_hand_over(struct socket *socket, struct actor *self, uint64_t to);
 
 /* The time of a timeout: NEVER, or 0: don't wait at all. */
@@ -124,8 +131,8 @@ static inline bool side_clear(struct socket_side *side)
 {
     if (load_relaxed(&side->word) == 0) /* relaxed: a later edge is found by [SW2] */
         return false;
-    return atomic_exchange_explicit(&side->word, 0, memory_order_acquire) ==
-           SIDE_READY; /* [SW1] acquire: pairs with [SW3] */
+    /* [SW1] acquire: pairs with [SW3] */
+    return atomic_exchange_explicit(&side->word, 0, memory_order_acquire) == SIDE_READY;
 }
 
 /* The owner's, after a try that followed side_clear: parks until there is news, or for no reason: TR_OK, try again.
@@ -141,8 +148,7 @@ void socket_nudge(struct socket *socket);
 /* socket.c: the id of a socket that could not be opened: tr_socket_error knows why. */
 tr_socket socket_failure(int error);
 
-/* socket_open.c: one waiting connection's descriptor, or one of these, or minus another error number. *kind: what it
- * is. */
+/* socket_open.c: a waiting connection's descriptor (*kind: what it is), one of these, or minus another error number. */
 enum { ACCEPT_NONE = INT_MIN, ACCEPT_STARVED };
 int socket_try_accept(struct socket *listener, enum socket_kind *kind);
 

@@ -5,9 +5,11 @@
  * which has no process waiting, is on a timer while one is on the list.
  *
  * Not lost: the starved one is listed first and then tries once more; the closer closes first and then looks at the
- * count. Both are read-modify-writes of the count, so one comes first: [ST1] acquire and release by the starved one:
- * listed before it tries; pairs with [ST2] acquire and release by the closer. Starved first: the closer sees it. Closer
- * first: what it closed is free when the starved one tries. */
+ * count. Both are read-modify-writes of the count, so one comes first. Starved first: the closer sees it. Closer first:
+ * what it closed is free when the starved one tries.
+ *
+ *   [ST1] acquire and release by the starved one: listed before it tries; pairs with [ST2] acquire and release by the
+ *   closer. */
 #ifndef TROUPE_ACTOR_SOCKET_STARVED_H
 #define TROUPE_ACTOR_SOCKET_STARVED_H
 
@@ -15,10 +17,9 @@
 
 /* Embedded in a listener or an active socket, which takes it off the list before its memory goes. */
 struct starved {
-    struct starved *next, **link; /* (l) link NULL: not listed */
-    void (*again)(
-        struct starved *item); /* (c) while listed; may not block; under the list's lock: may not add or remove */
-    bool timed;                /* (c) while listed: nobody else makes it try again in time */
+    struct starved *next, **link;        /* (l) link NULL: not listed */
+    void (*again)(struct starved *item); /* (c) while listed; under the list's lock: may not block, add or remove */
+    bool timed;                          /* (c) while listed: nobody else makes it try again in time */
 };
 
 /* Any thread. Listing what is listed already changes nothing. */

@@ -112,40 +112,30 @@ void wait_cold_init(struct actor *self, struct cold *cold)
 
 /* ---- parking */
 
-struct parking {
-    struct actor *actor;
-    uint64_t serial;
-    int64_t deadline;
-    bool again; /* the wait goes on: the word is BUSY */
-    void (*post)(void *arg);
-    void *arg;
-};
-
-/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and *argument be gone. */
-static void after_park(void *argument)
+/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and *argument be gone. The read
+ * section was begun before the switch, on this thread. */
+void wait_after_park(void *argument)
 {
     struct parking parking = *(struct parking *)argument;
     struct actor *actor = parking.actor;
     struct cold *cold = actor->cold;
-    struct context *context = context_self();
     uint64_t waiting = WAIT_WAITING(parking.serial), busy = WAIT_BUSY(parking.serial);
-    read_begin();
-    if (!parking.again) {
+    if (LIKELY(!parking.again)) {
         store_seq_cst(&actor->wait, waiting); /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
         if (parking.post != NULL)
             parking.post(parking.arg);
     } else if (!atomic_compare_exchange_strong_explicit(&actor->wait, &busy, waiting, memory_order_seq_cst, memory_order_relaxed)) {
-        schedule(context, &actor->task); /* a reply came meanwhile */
+        schedule(context_self(), &actor->task); /* a reply came meanwhile */
         read_end();
         return;
     }
     fence_after_rmw(); /* [WT4] pairs with [WT3]: the word and the deadline before `armed` */
-    if ((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0) { /* [WT2] pairs with [WT1] */
+    if (UNLIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0)) { /* [WT2] pairs with [WT1] */
         uint64_t expected = waiting;
         if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, WAIT_BUSY(parking.serial), memory_order_acq_rel,
                                                     memory_order_relaxed))
-            schedule(context, &actor->task);
-    } else if (parking.deadline != NEVER && load_relaxed(&cold->armed) > parking.deadline) {
+            schedule(context_self(), &actor->task);
+    } else if (UNLIKELY(parking.deadline != NEVER && load_relaxed(&cold->armed) > parking.deadline)) {
         arm_now(actor, cold, parking.deadline, waiting);
     }
     read_end();
@@ -154,43 +144,12 @@ static void after_park(void *argument)
 enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg), void *arg,
                           tr_msg **reply)
 {
-    struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
-    store_relaxed(&self->cold->deadline, deadline);
-    for (;;) {
-        if (!worker_block(&self->fiber, after_park, &parking))
-            return WAIT_NO_MEMORY;
-        actor_check_signals(self);                 /* before the answer: a link's end that came before it is fatal (LINK-08) */
-        uint64_t word = load_acquire(&self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
-        if (!wait_is_reply(word)) {
-            bool late = deadline != NEVER && clock_now() >= deadline;
-            word = WAIT_BUSY(serial);
-            parking.again = !(wakeable || late);
-            if (parking.again)
-                continue;
-            /* acquire: as above, if a reply came */
-            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire, memory_order_acquire)) {
-                store_relaxed(&self->cold->deadline, NEVER);
-                return late ? WAIT_TIMEOUT : WAIT_WOKEN;
-            }
-        }
-        store_relaxed(&self->cold->deadline, NEVER);
-        store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
-        *reply = (tr_msg *)(uintptr_t)word;
-        return WAIT_REPLY;
-    }
+    return wait_for_inline(self, serial, deadline, wakeable, post, arg, reply, false);
 }
 
-bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
+bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
 {
-    uint64_t word = WAIT_WAITING(serial);
-    /* release: the reply's contents; acquire: the fiber that was saved before the word was WAITING */
-    if (atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply, memory_order_acq_rel,
-                                                memory_order_relaxed)) {
-        schedule(context, &actor->task);
-        return true;
-    }
-    if (word != WAIT_BUSY(serial))
-        return false;
+    uint64_t word = WAIT_BUSY(serial);
     return atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply, memory_order_acq_rel,
                                                    memory_order_relaxed) ||
            (word == WAIT_WAITING(serial) && wait_answer(context, actor, serial, reply)); /* it parked again just now */

@@ -25,7 +25,7 @@
 #ifndef TROUPE_ACTOR_WAIT_H
 #define TROUPE_ACTOR_WAIT_H
 
-#include "actor/actor.h"
+#include "actor/signal.h"
 #include "base/clock.h"
 
 #define WAIT_WAITING(serial) ((serial) << 2 | 1)
@@ -50,13 +50,70 @@ enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline,
 
 /* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the caller's. Any thread with a
  * context; inside a read section. */
-bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
+bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
+static inline bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
+{
+    uint64_t word = WAIT_WAITING(serial);
+    /* release: the reply's contents; acquire: the fiber that was saved before the word was WAITING */
+    if (UNLIKELY(!atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply, memory_order_acq_rel,
+                                                          memory_order_relaxed)))
+        return wait_answer_awake(context, actor, serial, reply);
+    schedule(context, &actor->task);
+    return true;
+}
 
 /* Owner, blocked or not: sets when its timer is to act, and sees that it will. Before a wait or before the actor gives up the token. */
 void wait_arm(struct actor *self, int64_t deadline);
 /* Death: the timer is out of its wheel afterwards and stays out. */
 void wait_disarm_for_good(struct actor *self);
 void wait_cold_init(struct actor *self, struct cold *cold);
+
+/* What the other side of the switch has to do. */
+struct parking {
+    struct actor *actor;
+    uint64_t serial;
+    int64_t deadline;
+    bool again; /* the wait goes on: the word is BUSY */
+    void (*post)(void *arg);
+    void *arg;
+};
+void wait_after_park(void *parking);
+
+/* wait_for, inlined for calls. in_section: the caller has begun a read section, which ends on the other side. */
+static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable,
+                                                      void (*post)(void *arg), void *arg, tr_msg **reply, bool in_section)
+{
+    struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
+    struct cold *cold = self->cold;
+    store_relaxed(&cold->deadline, deadline);
+    for (;;) {
+        if (!in_section)
+            read_begin();
+        in_section = false;
+        if (UNLIKELY(!worker_block(&self->fiber, wait_after_park, &parking))) {
+            read_end();
+            return WAIT_NO_MEMORY;
+        }
+        actor_check_signals(self);                 /* before the answer: a link's end that came before it is fatal (LINK-08) */
+        uint64_t word = load_acquire(&self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
+        if (UNLIKELY(!wait_is_reply(word))) {
+            bool late = deadline != NEVER && clock_now() >= deadline;
+            word = WAIT_BUSY(serial);
+            parking.again = !(wakeable || late);
+            if (parking.again)
+                continue;
+            /* acquire: as above, if a reply came */
+            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire, memory_order_acquire)) {
+                store_relaxed(&cold->deadline, NEVER);
+                return late ? WAIT_TIMEOUT : WAIT_WOKEN;
+            }
+        }
+        store_relaxed(&cold->deadline, NEVER);
+        store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
+        *reply = (tr_msg *)(uintptr_t)word;
+        return WAIT_REPLY;
+    }
+}
 
 /* For sockets: the calling actor, its pid, and a wait that is woken by number. */
 struct actor *actor_self(void);

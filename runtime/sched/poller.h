@@ -2,24 +2,29 @@
  *
  * A source is registered once, for everything (readable, writable, hung up), and never re-armed: whoever uses the
  * descriptor tries the system call first and waits only after EAGAIN, so an edge that came earlier costs one more try
- * and a later one is told (kernel: epoll(7), "edge-triggered"). `poller_rearm` is for who stops before EAGAIN.
+ * and a later one is told (epoll(7), "edge-triggered"). `poller_rearm` is for who stops before EAGAIN.
  *
  * Invariants:
- *   P1  the kernel holds a source's handle, never its address; an event whose handle is stale is dropped. So an event
- * of a batch that was fetched before `poller_remove` harms nobody, also when memory and descriptor were used again. P2
- * ready() runs inside a read section, begun after the batch was fetched and before the handle is looked up: a source
- * whose removal came later stays in memory until the section ends. Hence: after `poller_remove`, a source is freed only
- * through reclaim_retire; until then ready() may still run, and the descriptor may be closed meanwhile. P3  a ring
- * (`poller_interrupt`) is never lost: it ends the sleep in progress, else the next one ends before it begins.
+ *
+ *   P1  The kernel holds a source's handle, never its address; an event whose handle is stale is dropped. So an event
+ *       of a batch that was fetched before `poller_remove` harms nobody, also when memory and descriptor are used anew.
+ *   P2  ready() runs inside a read section, begun after the batch was fetched and before the handle is looked up: a
+ *       source whose removal came later stays in memory until the section ends. Hence, after `poller_remove`, a source
+ *       is freed only through reclaim_retire; until then ready() may run, with the descriptor closed perhaps.
+ *   P3  A ring (`poller_interrupt`) is never lost: it ends the sleep in progress, else the next before it begins.
  *
  * Roles: poller_wait: one thread at a time, whoever holds the scheduler's poll token (its hand-over orders one holder
  * before the next). add, remove, rearm, interrupt, find, used: any thread with a context. start, stop: alone.
  *
  * Sleep against ring, on one word; all are read-modify-writes of it, so they have one order:
+ *
  *   sleeper: 0 -> SLEEPING; if it was RUNG, don't sleep. Afterwards: anything -> 0.
- *   ringer:  | RUNG; if it was exactly SLEEPING, write the eventfd, else somebody else has or nobody needs to.
+ *   ringer:  | RUNG; if it was exactly SLEEPING, write the eventfd; else another ringer has, or nobody needs to.
+ *
  *   [PL1] release by the ringer: what it published before the ring; pairs with [PL2] acquire when the sleeper takes the
- * ring, before it looks for work again. Progress: interrupt and find are wait-free; all else are system calls. */
+ *   ring, before it looks for work again.
+ *
+ * Progress: interrupt and find are wait-free; all else are system calls. */
 #ifndef TROUPE_SCHED_POLLER_H
 #define TROUPE_SCHED_POLLER_H
 

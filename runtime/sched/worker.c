@@ -121,30 +121,7 @@ void worker_loop(void *unused)
 
 /* ---- fibers */
 
-bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
-{
-    struct worker *worker = worker_self();
-    struct fiber *mine = worker->fiber;
-    struct fiber *to = fiber_cache_get(&worker->fibers);
-    if (to == NULL)
-        return false;
-    uint32_t critical = worker->critical; /* the bracket is the task's, and goes with it */
-    *where = mine;
-    worker->fiber = to;
-    fiber_switch(mine, to, after, arg);
-    worker_self()->critical = critical;
-    return true;
-}
-
-static void put_back(void *fiber) { fiber_cache_put(&worker_self()->fibers, fiber); }
-
-void worker_resume(struct fiber *fiber)
-{
-    struct worker *worker = worker_self();
-    struct fiber *mine = worker->fiber;
-    worker->fiber = fiber;
-    fiber_switch(mine, fiber, put_back, mine);
-}
+void worker_put_back(void *fiber) { fiber_cache_put(&worker_self()->fibers, fiber); }
 
 bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg)
 {

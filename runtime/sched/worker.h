@@ -93,12 +93,34 @@ void schedule_global(struct task *task);
 /* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it when it comes back. */
 void schedule_on(struct context *context, unsigned index, struct task *task);
 
+/* On the other side of worker_resume: the fiber that was left goes to the cache of the worker that left it. */
+void worker_put_back(void *fiber);
+
+/* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in between. */
+
 /* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first: only there may others
  * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and nothing happened: no memory. */
-bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg);
+static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
+{
+    struct worker *worker = worker_self();
+    struct fiber *mine = worker->fiber;
+    struct fiber *to = fiber_cache_get(&worker->fibers);
+    if (UNLIKELY(to == NULL))
+        return false;
+    *where = mine;
+    worker->fiber = to;
+    fiber_switch(mine, to, after, arg);
+    return true;
+}
 
 /* In task->run: goes on with a blocked fiber. Returns when the loop has a fiber again: as any worker; re-read worker_self(). */
-void worker_resume(struct fiber *fiber);
+static ALWAYS_INLINE void worker_resume(struct fiber *fiber)
+{
+    struct worker *worker = worker_self();
+    struct fiber *mine = worker->fiber;
+    worker->fiber = fiber;
+    fiber_switch(mine, fiber, worker_put_back, mine);
+}
 
 /* In task->run: enters entry(arg) on a fiber with a stack of its own size. False: no memory. */
 bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg);

@@ -15,7 +15,7 @@
 
 static inline void run_as_root(tr_entry *body)
 {
-    static const int workers[] = { 1, 4 };
+    static const int workers[] = { 1, 4, 9 }; /* the last: more than cores */
     for (size_t i = 0; i < TR_COUNT(workers); i++) {
         const tr_config config = { .workers = workers[i], .log_level = TR_ERROR };
         CHECK_EQ(tr_main(&config, body, NULL, 0), 0);
