@@ -118,20 +118,16 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
 
 /* ---- sending a request and waiting for its answer */
 
-struct posting {
-    struct actor *server;
-    tr_msg *request; /* NULL: it was posted */
-};
-
-/* From the other side of the switch, inside the read section in which the server was found. */
+/* From the other side of the switch, inside the read section in which the server was found. The caller may run again, or have ended, by now:
+ * nothing on its stack is touched; the request itself says where to. */
 static void post_request(void *argument)
 {
-    struct posting posting = *(struct posting *)argument; /* once it is delivered, the poster's stack may be gone */
-    ((struct posting *)argument)->request = NULL;
-    if (UNLIKELY(message_kind(posting.request) == KIND_QUERY))
-        signal_deliver(context_self(), posting.server, posting.request);
+    tr_msg *request = argument;
+    struct actor *server = (struct actor *)(void *)message_next(request);
+    if (UNLIKELY(message_kind(request) == KIND_QUERY))
+        signal_deliver(context_self(), server, request);
     else
-        deliver_to(context_self(), posting.server, posting.request);
+        deliver_to(context_self(), server, request);
 }
 
 /* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */
@@ -181,14 +177,15 @@ static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *
 {
     if (result == WAIT_TIMEOUT)
         return TR_ETIMEDOUT;
-    if (result == WAIT_NO_MEMORY)
+    if (result == WAIT_NO_MEMORY) {
+        *failure_tag = CALL_NOT_SENT;
         return TR_ENOMEM;
+    }
     struct context *context = context_self();
     tr_msg *failure = *reply;
     *reply = NULL;
     int tag = failure->tag;
-    if (failure_tag != NULL)
-        *failure_tag = tag;
+    *failure_tag = tag;
     call_set_last(context, self, notice_take(*message_notice(failure)));
     message_free(context, failure);
     return tag < 0 ? tag : TR_EDOWN;
@@ -235,10 +232,13 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
     request->serial = wait_next_serial(self);
     request->tag = tag;
     request->meta |= (uint32_t)kind << 24;
-    struct posting posting = { server, request };
-    status = wait_inline(self, request->serial, timeout_ms, post_request, &posting, reply, failure_tag, true);
-    if (UNLIKELY(posting.request != NULL))
-        message_free(context_self(), request); /* no memory to block: it was not sent */
+    message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
+    int tag_of_failure = 0;
+    status = wait_inline(self, request->serial, timeout_ms, post_request, request, reply, &tag_of_failure, true);
+    if (UNLIKELY(tag_of_failure == CALL_NOT_SENT))
+        message_free(context_self(), request);
+    if (failure_tag != NULL)
+        *failure_tag = tag_of_failure;
     return status;
 }
 

@@ -266,6 +266,8 @@ static enum turn handle_head(struct context *context, struct actor *self)
     context = handler_finish(self);
     if (UNLIKELY(self->saved.first != NULL || (self->cold != NULL && self->cold->continue_on)))
         return TURN_GOES_ON; /* they come before what is queued; the consumed head stays as the token */
+    if (UNLIKELY(!self->head_used))
+        return TURN_GOES_ON; /* the callback looked further (a signal came, a receive passed over it): the head is the next message */
     return give_up(context, self, NULL);
 }
 

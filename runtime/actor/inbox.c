@@ -41,6 +41,7 @@ void inbox_advance(struct context *context, struct actor *self, tr_msg *head)
 
 enum inbox_left inbox_leave(struct context *context, struct actor *self)
 {
+    tr_debug_check(self->head_used);
     tr_msg *head = inbox_head(self);
     struct cold *cold = self->cold;
     bool garbage = is_garbage(self, head), timeout = message_kind(head) == KIND_TIMEOUT;

@@ -13,7 +13,12 @@ struct name_entry {
     char text[];            /* (c) */
 };
 
-static struct cds_lfht *table; /* (c) while the runtime runs */
+enum { BUCKETS_LEAST = 64 };
+
+static struct cds_lfht *table;   /* (c) while the runtime runs */
+static _Atomic int64_t count;    /* names */
+static _Atomic uint64_t buckets; /* a power of two; changed by whoever holds `resizing` */
+static _Atomic uint32_t resizing;
 static uint64_t key[2];        /* (c) from the first use on: names may be hashed before the runtime starts */
 static pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
@@ -76,12 +81,15 @@ API tr_pid tr_name(const char *name)
 
 static int match(struct cds_lfht_node *node, const void *hashed)
 {
+    TSAN_ACQUIRE(&table); /* the table's compare-and-swap that made the node reachable, and its load that found it */
     return CONTAINER_OF(node, struct name_entry, node)->hashed == *(const uint64_t *)hashed;
 }
 
 bool names_open(void)
 {
-    table = cds_lfht_new_flavor(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, reclaim_flavor(), NULL);
+    store_relaxed(&count, 0);
+    store_relaxed(&buckets, BUCKETS_LEAST);
+    table = cds_lfht_new_flavor(BUCKETS_LEAST, BUCKETS_LEAST, 0, 0, reclaim_flavor(), NULL);
     return table != NULL;
 }
 
@@ -104,6 +112,25 @@ uint64_t names_find(uint64_t hashed)
 {
     struct name_entry *entry = find(hashed);
     return entry == NULL ? 0 : entry->pid;
+}
+
+/* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here and now: liburcu's own resizing
+ * runs on a thread of its own, which simulation must not have. */
+static void resize(int64_t change)
+{
+    int64_t names = atomic_fetch_add_explicit(&count, change, memory_order_relaxed) + change;
+    uint64_t size = load_relaxed(&buckets), wanted = size;
+    if (names > (int64_t)(2 * size))
+        wanted = 4 * size;
+    else if (size > BUCKETS_LEAST && names < (int64_t)(size / 16))
+        wanted = size / 4;
+    if (LIKELY(wanted == size) || atomic_exchange_explicit(&resizing, 1, memory_order_acquire) != 0)
+        return;
+    if (load_relaxed(&buckets) == size) {
+        cds_lfht_resize(table, wanted);
+        store_relaxed(&buckets, wanted);
+    }
+    store_release(&resizing, 0);
 }
 
 static void free_entry(struct retired *item, void *context)
@@ -136,7 +163,7 @@ static int attach(struct context *context, struct name_entry *entry, struct acto
     return status;
 }
 
-int names_register(struct context *context, const char *name, struct actor *actor)
+static int add_name(struct context *context, const char *name, struct actor *actor)
 {
     size_t size = strlen(name) + 1;
     if (size == 1)
@@ -148,12 +175,21 @@ int names_register(struct context *context, const char *name, struct actor *acto
     entry->hashed = tr_name(name).id;
     entry->pid = actor->pid;
     memcpy(entry->text, name, size);
+    TSAN_RELEASE(&table); /* pairs with the acquire in match */
     read_begin();
     struct cds_lfht_node *there = cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node);
     int status = there == &entry->node ? attach(context, entry, actor) : TR_ETAKEN;
     read_end();
     if (there != &entry->node)
         pool_free(context->pool, entry);
+    return status;
+}
+
+int names_register(struct context *context, const char *name, struct actor *actor)
+{
+    int status = add_name(context, name, actor);
+    if (status == TR_OK)
+        resize(1);
     return status;
 }
 
@@ -167,6 +203,8 @@ void names_release(struct context *context, struct actor *actor)
     if (entry != NULL)
         delete_entry(context, entry);
     read_end();
+    if (entry != NULL)
+        resize(-1);
 }
 
 void names_copy(struct actor *actor, char *out, size_t size)
@@ -201,8 +239,10 @@ API int tr_register(const char *name, tr_pid pid)
         return TR_ESTOPPED;
     read_begin();
     struct actor *actor = actor_find(pid.id);
-    int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL : actor == NULL ? TR_ENOPROC : names_register(context, name, actor);
+    int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL : actor == NULL ? TR_ENOPROC : add_name(context, name, actor);
     read_end();
+    if (status == TR_OK)
+        resize(1);
     api_leave(context);
     return status;
 }
@@ -230,8 +270,10 @@ API int tr_unregister(const char *name)
     read_begin();
     bool done = unregister(context, tr_name(name).id);
     read_end();
-    if (done)
+    if (done) {
+        resize(-1);
         trace_event(context->trace, TRACE_UNREGISTER, tr_name(name).id);
+    }
     api_leave(context);
     return done ? TR_OK : TR_ENOPROC;
 }

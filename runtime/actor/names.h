@@ -17,7 +17,7 @@ void names_close(void);
 
 /* names_find, the pid that holds the name with a hash or 0, is declared in actor.h, for actor_resolve. */
 
-/* TR_OK, TR_ETAKEN, TR_ENOPROC, TR_ENOMEM, TR_EINVAL. The actor is in the caller's hands or found in the caller's read section. */
+/* TR_OK, TR_ETAKEN, TR_ENOPROC, TR_ENOMEM, TR_EINVAL. The actor is in the caller's hands; outside read sections. */
 int names_register(struct context *context, const char *name, struct actor *actor);
 /* Death: its name is free. */
 void names_release(struct context *context, struct actor *actor);

@@ -63,6 +63,8 @@ static void fill(struct actor *self, tr_process_info *info)
     info->status = self->suspended ? TR_STATUS_SUSPENDED : waits || self->current == NULL ? TR_STATUS_WAITING : TR_STATUS_RUNNING;
     info->message_queue_len = each_message(self, NULL);
     info->reductions = self->turns;
+    if (self->behaviour == NULL || waits || self->current != NULL)
+        info->stack_size = self->cold != NULL && self->cold->stack_size != 0 ? self->cold->stack_size : STACK_DEFAULT_BYTES;
     info->memory += ledger_memory(self);
     if (self->cold != NULL) {
         actor_lock(self);

@@ -103,6 +103,10 @@ static int start(struct making *making, const tr_start_options *options, tr_pid 
     status = call_wait(waiter, making->serial, timeout_ms, post_start, made, &reply, &failure_tag);
     if (reply != NULL)
         message_free(context_self(), reply);
+    if (failure_tag == CALL_NOT_SENT) { /* no memory to wait: it ends before it has begun */
+        actor_die(context_self(), made, notice_static(TR_WHY_SYSTEM_LIMIT));
+        return TR_ENOMEM;
+    }
     pid->id = child;
     if (status == TR_OK && options->monitor != NULL && self != NULL)
         *options->monitor = (tr_ref){ self->pid, making->monitor };

@@ -105,8 +105,6 @@ static int64_t fire(struct alarm *alarm, struct context *context)
 void timer_release_for(struct context *context, struct actor *actor)
 {
     struct wheel *wheel = scheduler_wheel(actor->pid);
-    if (actor->timers == NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) != 0)
-        return;
     wheel_lock(wheel);
     for (struct timer *timer; (timer = actor->timers) != NULL;) {
         list_remove(timer);

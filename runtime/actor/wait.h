@@ -38,8 +38,8 @@ static inline uint64_t wait_next_serial(struct actor *self) { return ++self->col
 
 enum wait_result { WAIT_REPLY, WAIT_WOKEN, WAIT_TIMEOUT, WAIT_NO_MEMORY };
 
-/* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is safely parked, on another stack, inside a read section: what makes
- * the event possible is published there or before. Returns
+/* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is parked, on another stack, inside a read section: what makes the
+ * event possible is published there or before. By then the actor may have been woken, run elsewhere, or have ended: arg is not on its stack. Returns
  *     WAIT_REPLY      *reply is the caller's
  *     WAIT_WOKEN      wait_wake was called: look again (only if `wakeable`; else such wakes are passed over)
  *     WAIT_TIMEOUT    the deadline (ns; NEVER) has passed, and no reply came; none will

@@ -43,6 +43,18 @@
 #define NO_ASAN
 #endif
 
+/* What ThreadSanitizer can't see because a library that it did not compile does it: that what was written before the release is
+ * visible after the acquire. Each use says which operation of the library that is. */
+#if WITH_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define TSAN_ACQUIRE(address) __tsan_acquire((void *)(uintptr_t)(address))
+#define TSAN_RELEASE(address) __tsan_release((void *)(uintptr_t)(address))
+#else
+#define TSAN_ACQUIRE(address) ((void)(address))
+#define TSAN_RELEASE(address) ((void)(address))
+#endif
+
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
 #endif

@@ -53,12 +53,13 @@ static void tell_read_end(void) {}
 static void tell_grace_end(void) {}
 #endif
 
-void reclaim_read_begin_seen(void) { urcu_memb_read_lock(); }
+/* Through the flavour's table: the library's own functions, not their inline copies, which would be instrumented here. */
+void reclaim_read_begin_seen(void) { urcu_memb_flavor.read_lock(); }
 
 void reclaim_read_end_seen(void)
 {
     tell_read_end();
-    urcu_memb_read_unlock();
+    urcu_memb_flavor.read_unlock();
 }
 
 /* Waits until every read section that was open at the call is closed. */

@@ -107,9 +107,12 @@ static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void 
     struct fiber *to = fiber_cache_get(&worker->fibers);
     if (UNLIKELY(to == NULL))
         return false;
+    uint32_t critical = worker->critical;
     *where = mine;
     worker->fiber = to;
     fiber_switch(mine, to, after, arg);
+    if (UNLIKELY(critical > 0))
+        worker_self()->critical = critical; /* the bracket is the task's, and moves with it; the loop has cleared the worker's */
     return true;
 }
 

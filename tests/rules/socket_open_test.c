@@ -45,6 +45,8 @@ static void connect_timeout_body(const tr_msg *unused)
 
 TEST(socket_calls, a_connect_that_nobody_answers_times_out) { run_as_root(connect_timeout_body); }
 
+#define TEN "0123456789"
+
 static void addresses_body(const tr_msg *unused)
 {
     (void)unused;
@@ -65,8 +67,7 @@ static void addresses_body(const tr_msg *unused)
         "tcp://::1:1",
         "udp://127.0.0.1:1",
         "unix://",
-        "unix:///"
-        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+        "unix:///" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN,
     };
     tr_socket socket;
     for (size_t i = 0; i < TR_COUNT(bad); i++) {

@@ -8,7 +8,7 @@ started=()
 fail()
 {
     echo "FAILED: $*" >&2
-    [ -f "$work/cache.err" ] && tail -${TAIL:-20} "$work/cache.err" >&2
+    [ -f "$work/cache.err" ] && tail -20 "$work/cache.err" >&2
     exit 1
 }
 

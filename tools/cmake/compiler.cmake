@@ -2,7 +2,8 @@
 #
 #   troupe_flags      what object code must agree on: sanitizers, reproducible paths; every target links it
 #   troupe_warnings   the warnings that our own sources keep to
-
+#
+# and the object library troupe_sanitizers: how the sanitizers are set, in every executable of this tree
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -26,3 +27,10 @@ target_link_options(troupe_flags INTERFACE ${sanitizers})
 
 add_library(troupe_warnings INTERFACE)
 target_compile_options(troupe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${TR_WERROR}>:-Werror>)
+
+add_library(troupe_sanitizers INTERFACE)
+if(sanitizers)
+    add_library(sanitizer_settings OBJECT tests/harness/sanitizers.c)
+    target_link_libraries(sanitizer_settings PRIVATE troupe_flags troupe_warnings)
+    target_sources(troupe_sanitizers INTERFACE $<TARGET_OBJECTS:sanitizer_settings>)
+endif()

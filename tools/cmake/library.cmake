@@ -36,10 +36,11 @@ if(NOT urcu_memb OR NOT urcu_include)
 endif()
 set(urcu_libraries urcu-memb urcu-cds urcu-common)
 
+# Which halves of liburcu are inlined (_LGPL_SOURCE) is said where it is included: ThreadSanitizer's builds call some of them.
 add_library(troupe_private INTERFACE) # what the runtime itself, its unit tests and the tools may see
 target_include_directories(troupe_private INTERFACE "${PROJECT_SOURCE_DIR}/runtime")
 target_compile_definitions(troupe_private INTERFACE
-    _GNU_SOURCE _LGPL_SOURCE $<$<BOOL:${TR_DEBUG}>:TR_DEBUG_BUILD> $<$<BOOL:${fiber_ucontext}>:TR_FIBER_UCONTEXT>)
+    _GNU_SOURCE $<$<BOOL:${TR_DEBUG}>:TR_DEBUG_BUILD> $<$<BOOL:${fiber_ucontext}>:TR_FIBER_UCONTEXT>)
 
 # The two object libraries for one kind of code, position-independent or not.
 function(troupe_objects suffix position_independent)

@@ -21,13 +21,6 @@ if(TR_SANITIZE STREQUAL "thread")
     endif()
 endif()
 
-# Fiber stacks change under the sanitizers' feet: a fake stack per frame would be mistaken for the real one. The runtime installs
-# its own fault handlers over theirs. A race is an error, found or not at the end.
-set(test_environment
-    "ASAN_OPTIONS=detect_stack_use_after_return=0:allow_user_segv_handler=1:abort_on_error=0"
-    "UBSAN_OPTIONS=print_stacktrace=1"
-    "TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66")
-
 # troupe_register(NAME COMMAND...): a test with the common properties; PROCESSORS n claims n cores, TIMEOUT s replaces the usual.
 function(troupe_register name)
     cmake_parse_arguments(test "" "PROCESSORS;TIMEOUT" "COMMAND" ${ARGN})
@@ -36,7 +29,7 @@ function(troupe_register name)
     if(test_TIMEOUT)
         set(timeout ${test_TIMEOUT})
     endif()
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77 ENVIRONMENT "${test_environment}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
     if(test_PROCESSORS)
         set_tests_properties(${name} PROPERTIES PROCESSORS ${test_PROCESSORS})
     endif()
@@ -75,7 +68,7 @@ endif()
 function(troupe_test_program target source)
     cmake_parse_arguments(test "PRIVATE" "" "" ${ARGN})
     add_executable(${target} ${source})
-    target_link_libraries(${target} PRIVATE harness troupe_static troupe_flags troupe_warnings)
+    target_link_libraries(${target} PRIVATE harness troupe_static troupe_flags troupe_warnings troupe_sanitizers)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     if(test_PRIVATE)
         target_link_libraries(${target} PRIVATE troupe_private ${urcu_libraries})
@@ -131,7 +124,8 @@ foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     if(hiredis)
         add_executable(service_${name} ${source})
-        target_link_libraries(service_${name} PRIVATE troupe_flags troupe_warnings "${hiredis}" Threads::Threads)
+        target_link_libraries(service_${name} PRIVATE
+            troupe_flags troupe_warnings troupe_sanitizers "${hiredis}" Threads::Threads)
         target_compile_definitions(service_${name} PRIVATE _GNU_SOURCE)
         set_target_properties(service_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${bin}")
     else()

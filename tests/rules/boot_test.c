@@ -1,0 +1,280 @@
+/* boot_test.c: several runtimes one after another, their stop with whatever processes are there, pinned processes and thread-locals. */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const tr_config quiet = { .workers = 4, .log = drop_record };
+
+/* ---- stop */
+
+static void looper(const tr_msg *arg)
+{
+    (void)arg;
+    for (;;)
+        tr_yield();
+}
+static void sleeper(const tr_msg *arg)
+{
+    (void)arg;
+    tr_sleep(3600000);
+}
+static void trapper(const tr_msg *arg)
+{
+    (void)arg;
+    tr_trap_exit(true);
+    for (;;)
+        tr_receive(TR_INFINITY);
+}
+static void spawner(const tr_msg *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 1000; i++) {
+        tr_spawn(waiter, NULL, 0);
+        tr_sleep(1);
+    }
+}
+static void caller(const tr_msg *arg)
+{
+    tr_pid server = *(const tr_pid *)tr_expect(arg, sizeof server);
+    int status = tr_call(server, QUESTION, NULL, 0, NULL, 0, TR_INFINITY);
+    (void)status;
+}
+static int sleep_in_thread(void *arg)
+{
+    (void)arg;
+    usleep(20000);
+    return 0;
+}
+static void blocker(const tr_msg *arg)
+{
+    (void)arg;
+    tr_blocking(sleep_in_thread, NULL);
+}
+
+TEST(boot, halt_ends_whatever_processes_there_are)
+{
+    for (int round = 0; round < 10; round++) {
+        CHECK_EQ(tr_boot(&quiet), TR_OK);
+        CHECK_EQ(tr_boot(&quiet), TR_EALREADY_STARTED);
+        for (int i = 0; i < 20; i++) {
+            tr_spawn(looper, NULL, 0);
+            tr_spawn(sleeper, NULL, 0);
+            tr_pid deaf = tr_spawn(trapper, NULL, 0);
+            tr_spawn(spawner, NULL, 0);
+            tr_spawn(blocker, NULL, 0);
+            tr_spawn(caller, &deaf, sizeof deaf);
+        }
+        usleep(3000);
+        CHECK_EQ(tr_halt(30), TR_OK);
+        CHECK_EQ(tr_halt(30), TR_ESTOPPED);
+        tr_system_info info;
+        CHECK_EQ(tr_system(&info), TR_ESTOPPED);
+        CHECK_EQ(tr_send(tr_name("x"), 1, NULL, 0), TR_ESTOPPED);
+    }
+}
+
+static void halt_inside(void) { CHECK_EQ(tr_halt(0), TR_EINVAL); }
+TEST(boot, halt_is_refused_in_a_process) { run(halt_inside); }
+
+TEST(boot, refuses_bad_settings)
+{
+    CHECK_EQ(tr_boot(&(tr_config){ .workers = -1 }), TR_EINVAL);
+    CHECK_EQ(tr_boot(&(tr_config){ .workers = 257 }), TR_EINVAL);
+    CHECK_EQ(tr_boot(&(tr_config){ .stack_size = SIZE_MAX }), TR_EINVAL);
+    CHECK_EQ(tr_boot(&(tr_config){ .slow_turn_ms = -2 }), TR_EINVAL);
+    CHECK_EQ(tr_boot(&(tr_config){ .log_level = (tr_level)9 }), TR_EINVAL);
+    CHECK_EQ(tr_halt(0), TR_ESTOPPED);
+}
+
+/* ---- fork */
+
+static void waiting_root(void)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        bool stopped = tr_send(tr_name("x"), 1, NULL, 0) == TR_ESTOPPED && tr_halt(0) != TR_OK;
+        _exit(stopped ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+}
+
+TEST(boot, calls_of_a_forked_child_return_stopped)
+{
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    CHECK_EQ(tr_send(pid, 1, NULL, 0), TR_OK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        int64_t reply;
+        tr_system_info info;
+        bool stopped = tr_send(pid, 1, NULL, 0) == TR_ESTOPPED && tr_call(pid, 1, NULL, 0, &reply, 8, 100) == TR_ESTOPPED &&
+                       tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) && tr_system(&info) == TR_ESTOPPED &&
+                       tr_register("x", pid) == TR_ESTOPPED && tr_cast(pid, 1, NULL, 0) == TR_OK && !tr_is_alive(pid);
+        _exit(stopped ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(tr_halt(100), TR_OK);
+    run_on(2, waiting_root);
+}
+
+/* ---- pinned processes, thread-locals, errno */
+
+static _Thread_local int local;
+
+/* Not inlined, so that the address is computed anew: what the header asks of an unpinned process. */
+__attribute__((noinline)) static int *local_address(void)
+{
+    int *address = &local;
+    __asm__ __volatile__("" : "+r"(address));
+    return address;
+}
+__attribute__((noinline)) static int *errno_address(void)
+{
+    int *address = &errno;
+    __asm__ __volatile__("" : "+r"(address));
+    return address;
+}
+
+static int work_a_little(void *arg)
+{
+    (void)arg;
+    return 3;
+}
+
+static void block_somehow(int i)
+{
+    int64_t answer;
+    switch (i % 4) {
+    case 0: tr_yield(); break;
+    case 1: tr_sleep(i % 3); break;
+    case 2: CHECK_EQ(tr_call(tr_name("echo"), QUESTION, &answer, sizeof answer, &answer, sizeof answer, TR_INFINITY), TR_OK); break;
+    default: CHECK_EQ(tr_blocking(work_a_little, NULL), 3); break;
+    }
+}
+
+static void pinned(const tr_msg *arg)
+{
+    (void)arg;
+    long thread = syscall(SYS_gettid);
+    int *where = local_address(), *error = errno_address();
+    for (int i = 0; i < 60; i++) {
+        block_somehow(i);
+        CHECK_EQ(syscall(SYS_gettid), thread);
+        CHECK(local_address() == where);
+        CHECK(errno_address() == error);
+    }
+}
+
+static int pinned_moves;
+static int pinned_handle(void *state, const tr_msg *message)
+{
+    (void)message;
+    long *thread = state;
+    if (*thread == 0)
+        *thread = syscall(SYS_gettid);
+    CHECK_EQ(syscall(SYS_gettid), *thread);
+    tr_sleep(1);
+    CHECK_EQ(syscall(SYS_gettid), *thread);
+    return TR_OK;
+}
+static const tr_actor pinned_actor = { .label = "pinned", .state_size = sizeof(long), .handle = pinned_handle };
+
+static void moves(const tr_msg *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 60; i++) {
+        long before = syscall(SYS_gettid);
+        *local_address() = 5;
+        *errno_address() = ENOENT;
+        CHECK_EQ(errno, ENOENT);
+        block_somehow(i);
+        if (syscall(SYS_gettid) != before)
+            __atomic_add_fetch(&pinned_moves, 1, __ATOMIC_RELAXED);
+        errno = EPERM;
+        CHECK_EQ(*errno_address(), EPERM);
+    }
+}
+
+static int echo_handle(void *state, const tr_msg *message)
+{
+    (void)state;
+    int64_t answer = 0;
+    return tr_reply(tr_from_of(message), &answer, sizeof answer);
+}
+static const tr_actor echo = { .label = "echo", .handle = echo_handle };
+
+static void pinned_stay(void)
+{
+    tr_pid server = tr_spawn_actor(&echo, NULL, 0, NULL);
+    CHECK_EQ(tr_register("echo", server), TR_OK);
+    static tr_ref monitors[24];
+    for (size_t i = 0; i < TR_COUNT(monitors); i++)
+        tr_spawn_with(i % 2 == 0 ? pinned : moves, NULL, 0,
+                      &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | (i % 2 == 0 ? TR_SPAWN_PIN_THREAD : 0), .monitor = &monitors[i],
+                                           .stack_size = i % 4 == 0 ? 1 << 20 : 0 });
+    tr_pid handler = tr_spawn_actor(&pinned_actor, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_PIN_THREAD });
+    for (int i = 0; i < 50; i++) {
+        tr_send(handler, WORD, NULL, 0);
+        tr_yield();
+    }
+    for (size_t i = 0; i < TR_COUNT(monitors); i++)
+        CHECK_EQ(await_down(monitors[i]).why, TR_WHY_NORMAL);
+    CHECK(tr_is_alive(handler));
+    end_with(handler, TR_KILL);
+    end_with(server, TR_KILL);
+}
+TEST(boot, pinned_processes_keep_their_thread) { race(pinned_stay); run(pinned_stay); }
+
+/* ---- a pinned process behind a stuck worker */
+
+static int pinned_logged;
+static void note_pinned(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    if (strcmp(record->event, "pinned") == 0 || (strcmp(record->event, "slow") == 0 && strstr(record->text, "pinned to it") != NULL))
+        __atomic_add_fetch(&pinned_logged, 1, __ATOMIC_RELAXED);
+}
+static volatile long home_thread;
+static void pinned_sleeper(const tr_msg *arg)
+{
+    (void)arg;
+    home_thread = syscall(SYS_gettid);
+    for (int i = 0; i < 40; i++) {
+        tr_sleep(10);
+        CHECK_EQ(syscall(SYS_gettid), home_thread);
+    }
+}
+static volatile int hogs_end;
+static void hog(const tr_msg *arg)
+{
+    (void)arg;
+    while (__atomic_load_n(&hogs_end, __ATOMIC_RELAXED) == 0)
+        ;
+}
+static void stuck_home(void)
+{
+    tr_ref monitor;
+    tr_spawn_with(pinned_sleeper, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | TR_SPAWN_PIN_THREAD, .monitor = &monitor });
+    tr_sleep(5);
+    for (int i = 0; i < 2; i++) /* on every worker: one is the home */
+        tr_spawn(hog, NULL, 0);
+    tr_sleep(200);
+    hogs_end = 1;
+    CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
+}
+TEST(boot, pinned_process_behind_a_stuck_worker_waits_and_is_logged)
+{
+    the_body = stuck_home;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 2, .log = note_pinned, .slow_turn_ms = 50 }, enter_body, NULL, 0), 0);
+    CHECK(pinned_logged >= 1);
+}
