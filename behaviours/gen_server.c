@@ -60,6 +60,12 @@ static const tr_message_type *type_of(const void *state, int tag)
     return NULL;
 }
 
+static const char *label_of(const void *data)
+{
+    const tr_gen_server *server = data;
+    return server->label != NULL ? server->label : "gen_server";
+}
+
 static const tr_actor gen_server = {
     .label = "gen_server",
     .start = start,
@@ -67,6 +73,7 @@ static const tr_actor gen_server = {
     .ended = ended,
     .describe = describe,
     .type_of = type_of,
+    .label_of = label_of,
 };
 
 int tr_start_server(const tr_gen_server *server, const void *arg, size_t size, const tr_start_options *options,
@@ -84,8 +91,6 @@ int tr_start_server(const tr_gen_server *server, const void *arg, size_t size, c
         return TR_EINVAL; /* both are taken */
     spawn.data = server;
     spawn.extra_state = server->state_size;
-    if (spawn.label == NULL)
-        spawn.label = server->label;
     if (server->trap_exit)
         spawn.flags |= TR_SPAWN_TRAP_EXIT;
     how.spawn = &spawn;

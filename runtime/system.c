@@ -23,12 +23,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum system_state { SYSTEM_DOWN, SYSTEM_UP, SYSTEM_STOPPING };
+enum system_state { SYSTEM_DOWN, SYSTEM_UP, SYSTEM_STOPPING, SYSTEM_OF_PARENT };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum system_state state;          /* (l) */
 static struct context reclaimer_context; /* the reclaimer's */
 static _Atomic uint64_t root;            /* the process whose end ends tr_main; 0 */
+static _Atomic uint32_t stop_asked;      /* 1: a stop was asked for, perhaps before there was a root */
 
 /* ---- boot */
 
@@ -76,7 +77,9 @@ static int boot(void)
                                              .hooks = { .fire = timer_fire,
                                                         .thread_start = fault_thread_start,
                                                         .thread_stop = fault_thread_stop,
-                                                        .slow = report_slow } };
+                                                        .slow = report_slow,
+                                                        .watch = report_memory } };
+    report_memory_start();
     trace_start_from_environment();
     if (!context_tables_open((uint32_t)settings.max_processes + 1))
         return TR_ENOMEM;
@@ -84,8 +87,10 @@ static int boot(void)
         if (names_open()) {
             if (log_start()) {
                 fault_start();
-                if (scheduler_start(&scheduling))
+                if (scheduler_start(&scheduling)) {
+                    context_open_to_foreign();
                     return TR_OK;
+                }
                 fault_stop();
                 log_stop();
             }
@@ -99,8 +104,21 @@ static int boot(void)
     return TR_ENOMEM;
 }
 
-static void forget_in_child(void) { context_forget(); }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_in_child); }
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+/* A runtime whose threads are in the parent is none (D17); without one, the child may start its own. */
+static void after_fork_in_child(void)
+{
+    if (state != SYSTEM_DOWN) {
+        state = SYSTEM_OF_PARENT;
+        context_forget();
+        log_forget();
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, after_fork_in_child); }
 
 API int tr_boot(const tr_config *config)
 {
@@ -109,7 +127,7 @@ API int tr_boot(const tr_config *config)
         return TR_EINVAL;
     pthread_once(&forks_watched, watch_forks);
     pthread_mutex_lock(&lock);
-    int status = TR_EALREADY_STARTED;
+    int status = state == SYSTEM_OF_PARENT ? TR_ESTOPPED : TR_EALREADY_STARTED;
     if (state == SYSTEM_DOWN) {
         fill_defaults(config);
         status = boot();
@@ -158,19 +176,13 @@ static bool await_all(int64_t timeout_ms)
 
 static void end_processes(int64_t grace_ms)
 {
+    log_hush(true);
     signal_all(notice_static(TR_WHY_SHUTDOWN));
     if (await_all(grace_ms))
         return;
     do {
         signal_all(notice_static(TR_WHY_KILL)); /* again and again: one that was just being made may have been missed */
     } while (!await_all(1000));
-}
-
-static void stop_signals(void)
-{
-    struct context *context = api_enter();
-    os_signals_stop();
-    api_leave(context);
 }
 
 API int tr_halt(int64_t grace_ms)
@@ -184,12 +196,17 @@ API int tr_halt(int64_t grace_ms)
     pthread_mutex_unlock(&lock);
     if (!mine)
         return TR_ESTOPPED;
+    struct context *context = api_enter(); /* once for all calls below: the gate is shut behind it */
+    tr_check(context != NULL);
+    context_shut_to_foreign();
     end_processes(grace_ms);
-    stop_signals();
+    os_signals_stop();
+    api_leave(context);
     context_close_foreign();
     blocking_stop();
     scheduler_stop();
     stop_reclaimer();
+    log_hush(false);
     log_stop();
     fault_stop();
     names_close();
@@ -223,7 +240,9 @@ static int watcher_start(void *unused, const tr_msg *message)
     const struct main_arg *arg = tr_body(message);
     tr_ref monitor;
     tr_pid pid = tr_spawn_monitor(arg->entry, arg->arg, arg->size, &monitor);
-    store_release(&root, pid.id);
+    store_seq_cst(&root, pid.id); /* [SY1] before the look at stop_asked; pairs with [SY2] */
+    if (load_seq_cst(&stop_asked) != 0)
+        tr_exit_signal(pid, TR_SHUTDOWN);
     return TR_OK;
 }
 
@@ -240,14 +259,20 @@ static int watcher_handle(void *unused, const tr_msg *message)
 
 static const tr_actor watcher = { .label = "main", .start = watcher_start, .handle = watcher_handle };
 
+static void ask_to_stop(struct context *context)
+{
+    store_seq_cst(&stop_asked, 1); /* [SY2] before the look at root; pairs with [SY1] */
+    uint64_t pid = load_seq_cst(&root);
+    if (pid != 0)
+        signal_exit(context, 0, pid, notice_static(TR_WHY_SHUTDOWN));
+}
+
 API void tr_shutdown(void)
 {
     struct context *context = api_enter();
     if (context == NULL)
         return;
-    uint64_t pid = load_acquire(&root);
-    if (pid != 0)
-        signal_exit(context, 0, pid, notice_static(TR_WHY_SHUTDOWN));
+    ask_to_stop(context);
     api_leave(context);
 }
 
@@ -255,14 +280,13 @@ API void tr_shutdown(void)
 static void on_stop(int signal_number)
 {
     (void)signal_number;
-    uint64_t pid = load_acquire(&root);
-    if (pid != 0)
-        signal_exit(context_self(), 0, pid, notice_static(TR_WHY_SHUTDOWN));
+    ask_to_stop(context_self());
 }
 
 static int run_root(tr_entry *entry, const void *arg, size_t size)
 {
     store_relaxed(&outcome.ended, 0);
+    store_relaxed(&stop_asked, 0);
     struct context *context = api_enter();
     int status = context == NULL ? TR_ENOMEM : os_signals_start(on_stop);
     if (context != NULL)

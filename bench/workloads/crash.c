@@ -244,6 +244,13 @@ static tr_system_info settled_system(void)
     return system;
 }
 
+static size_t pool_bytes(void)
+{
+    tr_system_info system;
+    tr_must(tr_system(&system));
+    return system.memory;
+}
+
 static void crash_run(struct bench *bench)
 {
     uint64_t clients = bench_number(bench, "load"), answered;
@@ -263,8 +270,10 @@ static void crash_run(struct bench *bench)
         crash(&book, &book.entries[i]);
     crash_until(&book, book.wanted / 2);
     uint64_t resident_half = bench_resident_bytes();
+    size_t pools_half = pool_bytes();
     crash_until(&book, book.wanted);
     uint64_t resident_end = bench_resident_bytes();
+    size_t pools_end = pool_bytes();
     bench_result(bench, book.wanted, start);
     atomic_store_explicit(&load_ends, true, memory_order_relaxed);
     answered = bench_reports(clients);
@@ -277,6 +286,8 @@ static void crash_run(struct bench *bench)
     bench_extra(bench, "restarts", (double)book.starts);
     bench_extra(bench, "resident_half", (double)resident_half);
     bench_extra(bench, "resident_end", (double)resident_end);
+    bench_extra(bench, "pools_half", (double)pools_half);
+    bench_extra(bench, "pools_end", (double)pools_end);
     bench_extra(bench, "descriptors_before", (double)descriptors);
     bench_extra(bench, "descriptors_after", (double)bench_descriptors());
     bench_verify("ends", book.downs, book.wanted);

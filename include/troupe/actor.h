@@ -2,13 +2,18 @@
  *
  * The runtime runs `start` once, then `handle` for each message, one at a time. It answers the system messages (section
  * "system" below), stops the actor when its parent ends (GS-31), and runs `ended` as GS-30 says. A callback may block
- * anywhere. What a callback returns is a disposition: TR_OK             go on tr_stop(reason)   end: `ended` runs, then
- * the process exits with the reason tr_stop_reply     the same; the reply is sent after `ended` (GS-33) tr_idle(ms) go
- * on; if no message arrives within ms, `handle` gets TR_MSG_TIMEOUT (GS-09) tr_continue(...)  go on; before any other
- * message `handle` gets this one, of kind TR_KIND_CONTINUE (GS-12) TR_IGNORE         from `start` only: the start
- * function returns TR_IGNORE and the process ends with TR_NORMAL a negative status end with TR_WHY_STATUS, as from a
- * crash anything else     end with TR_WHY_BAD_RETURN (GS-14) tr_idle and the rest store their data in the process; it
- * counts only if it is returned. */
+ * anywhere. What a callback returns is a disposition:
+ *
+ *     TR_OK              go on
+ *     tr_stop(reason)    end: `ended` runs, then the process exits with the reason
+ *     tr_stop_reply      the same; the reply is sent after `ended` (GS-33)
+ *     tr_idle(ms)        go on; if no message arrives within ms, `handle` gets TR_MSG_TIMEOUT (GS-09)
+ *     tr_continue(...)   go on; before any other message `handle` gets this one, of kind TR_KIND_CONTINUE (GS-12)
+ *     TR_IGNORE          from `start` only: the start function returns TR_IGNORE, the process ends with TR_NORMAL
+ *     a negative status  end with TR_WHY_STATUS, as from a crash
+ *     anything else      end with TR_WHY_BAD_RETURN (GS-14)
+ *
+ * tr_idle and the rest store their data in the process; it counts only if it is returned. */
 #ifndef TROUPE_ACTOR_H
 #define TROUPE_ACTOR_H
 
@@ -37,11 +42,10 @@ typedef struct tr_actor {
     size_t state_offset; /* where in it begins what tr_get_state shows; the rest is the behaviour's own */
     int (*start)(void *state, const tr_msg *arg);      /* NULL: the zeroed state will do */
     int (*handle)(void *state, const tr_msg *message); /* gets every message of every kind */
-    void (*ended)(
-        void *state,
-        const tr_reason *reason); /* own ends only (GS-30), never after a hardware fault; NULL: nothing to do */
+    void (*ended)(void *state, const tr_reason *reason); /* own ends only (GS-30), not after a fault; NULL: nothing */
     void (*describe)(const void *state, tr_out *out);              /* for reports; NULL: nothing is shown */
     const tr_message_type *(*type_of)(const void *state, int tag); /* for reports; NULL */
+    const char *(*label_of)(const void *data); /* the label, from tr_spawn_options.data; NULL: `label` */
 } tr_actor;
 
 /* Starts an actor without waiting for its start callback; the options may be NULL. Never fails: as tr_spawn. Any

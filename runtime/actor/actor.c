@@ -72,6 +72,8 @@ const char *actor_label(const struct actor *actor)
         return actor->cold->label;
     if (actor->behaviour == NULL)
         return "process";
+    if (actor->behaviour->label_of != NULL)
+        return actor->behaviour->label_of(actor->data);
     return actor->behaviour->label != NULL ? actor->behaviour->label : "actor";
 }
 

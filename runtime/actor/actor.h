@@ -9,7 +9,7 @@
  * mailbox_take that reports LAST, as the last access. running -> waiting and back: actor/wait.c. running -> runnable: the slice is over.
  *
  * Life (`life`): STARTING until the start callback has returned or the process counts as started; ALIVE; ENDING while `ended` runs
- * because of the process's own exit; DYING from then on: no user code runs any more (death.c).
+ * because of the process's own exit; DYING from then on: no user code runs any more (end.c).
  *
  * Field key: (s) senders and owner, atomically; (o) the owner: whoever runs the actor; (c) constant; (l) under LOCK, by the owner or others.
  *
@@ -31,7 +31,8 @@ enum actor_flag {
     ACTOR_GONE = 8,      /* (l) set once: takes no link and no monitor any more */
     ACTOR_TRAP = 16,     /* (o) writes: exit signals become messages */
     ACTOR_BOUNDED = 32,  /* (c) the mailbox has a bound: cold->bound */
-    ACTOR_PROXY = 64     /* (c) a foreign thread's stand-in: its task wakes the thread */
+    ACTOR_PROXY = 64,    /* (c) a foreign thread's stand-in: its task wakes the thread */
+    ACTOR_FETCHING = 128 /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
 };
 
 enum actor_trait {

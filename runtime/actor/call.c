@@ -195,7 +195,7 @@ static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *
 static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
                                      tr_msg **reply, int *failure_tag, bool in_section)
 {
-    int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_coarse(), timeout_ms);
+    int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_now(), timeout_ms);
     int result;
     if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) != 0)) {
         if (!in_section)
@@ -232,6 +232,8 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
     request->serial = wait_next_serial(self);
     request->tag = tag;
     request->meta |= (uint32_t)kind << 24;
+    if (UNLIKELY((load_relaxed(&server->flags) & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
+        message_flag(request, MESSAGE_COUNTED);
     message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
     int tag_of_failure = 0;
     status = wait_inline(self, request->serial, timeout_ms, post_request, request, reply, &tag_of_failure, true);

@@ -2,8 +2,8 @@
  *
  * A request is a message of kind CALL, SYSTEM, START or QUERY with the caller's pid and serial. Each request that was delivered is
  * answered exactly once, or its caller has stopped waiting: by tr_reply; or by the server's end, which answers
- *     what is queued or saved          death.c, from the messages
- *     what is handled at the moment    death.c, `current` and `received`
+ *     what is queued or saved          end.c, from the messages
+ *     what is handled at the moment    end.c, `current` and `received`
  *     what was handled and not answered (a deferred reply): cold->owed, a table of caller and serial
  * so failure detection needs no monitor (D6). A serial with REF_ALIAS_BIT is the alias of an asynchronous request, which has a monitor of
  * its own: its failure is the DOWN, and nothing is owed.

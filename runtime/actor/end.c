@@ -9,6 +9,7 @@
 #include "actor/relation.h"
 #include "actor/report.h"
 #include "actor/signal.h"
+#include "actor/socket_gift.h"
 #include "actor/system_message.h"
 #include "actor/timer.h"
 #include "actor/wait.h"
@@ -135,6 +136,7 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
     self->ending = notice;
     empty_wait(context, self);
     set_flag(self, ACTOR_EXITING);
+    gift_take(self); /* sockets that were given to it and that it has not seen yet */
     ledger_release(context, self);
     names_release(context, self);
     timer_release_for(context, self);

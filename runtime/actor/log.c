@@ -55,11 +55,13 @@ static void to_stderr(const tr_log_record *record, void *unused)
             record->name[0] != '\0' ? " \"" : "", record->name, record->name[0] != '\0' ? "\"" : "", record->text);
 }
 
-static void give_to_sink(const struct record *record)
+static void give_to(void (*sink)(const tr_log_record *record, void *arg), const struct record *record)
 {
     tr_log_record shown = { record->level, record->time_ns, record->pid, record->label, record->name, record->event, record->text };
-    (settings.log != NULL ? settings.log : to_stderr)(&shown, settings.log_arg);
+    sink(&shown, settings.log_arg);
 }
+
+static void give_to_sink(const struct record *record) { give_to(settings.log != NULL ? settings.log : to_stderr, record); }
 
 static void tell_dropped(uint64_t count)
 {
@@ -125,6 +127,16 @@ void log_stop(void)
     pthread_mutex_unlock(&logger.lock);
 }
 
+void log_forget(void)
+{
+    pthread_mutex_init(&logger.lock, NULL); /* whoever held it is in the parent */
+    logger.ring = NULL;
+}
+
+static _Atomic uint32_t hushed;
+
+void log_hush(bool on) { store_relaxed(&hushed, on); }
+
 bool log_wanted(tr_level level) { return level >= (settings.log_level == 0 ? TR_WARNING : settings.log_level); }
 
 uint64_t log_dropped(void)
@@ -156,7 +168,7 @@ void log_write(struct actor *actor, tr_level level, const char *event, const cha
     if (logger.ring == NULL) {
         struct record record;
         fill(&record, actor, level, event, text);
-        give_to_sink(&record);
+        give_to(to_stderr, &record);
     } else if (logger.written - logger.taken == LOG_RECORDS) {
         logger.dropped++;
     } else {
@@ -181,7 +193,7 @@ static bool is_report(const char *event)
 
 static void write_list(tr_level level, const char *event, const char *format, va_list list)
 {
-    if (!log_wanted(level) || (settings.quiet_restarts && is_report(event)))
+    if (!log_wanted(level) || ((settings.quiet_restarts || load_relaxed(&hushed) != 0) && is_report(event)))
         return;
     char text[LOG_TEXT];
     vsnprintf(text, sizeof text, format, list);

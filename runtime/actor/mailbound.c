@@ -109,9 +109,14 @@ bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline)
     }
 }
 
+void mailbound_give_received(struct actor *self, tr_msg *message) { put_back(self->cold->bound, message_size(message)); }
+
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message)
 {
     struct bound *bound = self->cold->bound;
+    if ((message_flags(message) & MESSAGE_COUNTED) == 0)
+        return true;
+    message_unflag(message, MESSAGE_COUNTED);
     bool over = load_relaxed(&bound->messages) < 0 || load_relaxed(&bound->bytes) < 0;
     put_back(bound, message_size(message));
     if (!over || bound->policy != TR_OVERFLOW_DROP_OLDEST || message_kind(message) == KIND_CALL)

@@ -24,5 +24,9 @@ static inline int mailbound_take(struct context *context, struct actor *actor, s
 bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline);
 /* Owner: a message is about to be handled: its room is free. False: it is dropped instead (TR_OVERFLOW_DROP_OLDEST). */
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message);
+/* Owner, in a receive: an older message than the one that is searched: true: it is dropped, by the same policy; its room is free. */
+bool mailbound_forgets(struct context *context, struct actor *self, tr_msg *message);
+/* Owner: a message was received: its room is free. */
+void mailbound_give_received(struct actor *self, tr_msg *message);
 
 #endif

@@ -60,7 +60,7 @@ void notice_drop(struct context *context, struct notice *notice)
 {
     if (notice == NULL || load_relaxed(&notice->references) == 0)
         return;
-    /* [NO1] release: this holder's reads before the free; [NO2] acquire by the last one, who frees; each pairs with the other */
+    /* [NO1] release: this holder's reads before the free; pairs with [NO2]. [NO2] acquire: the last one frees after them; pairs with [NO1] */
     if (atomic_fetch_sub_explicit(&notice->references, 1, memory_order_acq_rel) == 1)
         pool_free(context->pool, notice);
 }

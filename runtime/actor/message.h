@@ -7,6 +7,7 @@
  * `message_free` of one that nobody has received. What keeps a block is written in its flags, which belong to whoever owns the message:
  *     KEPT    it is the user's, from tr_keep or tr_call_msg: a release by the runtime leaves the block alone
  *     QUEUED  it is consumed, but still the first node of its receiver's queue, the run token: its block is freed when the node is taken
+ *     COUNTED it has taken room in a bounded mailbox, and gives it back when it is handled (mailbound.h)
  *     DONE    of a call: answered, its end owes nobody an answer; of EXIT or DOWN: cancelled, dropped when it is met */
 #ifndef TROUPE_ACTOR_MESSAGE_H
 #define TROUPE_ACTOR_MESSAGE_H
@@ -36,7 +37,7 @@ enum message_kind {
     KIND_QUERY        /* is_alive, info: a call that is answered when it is met */
 };
 
-enum message_flag { MESSAGE_KEPT = 1, MESSAGE_QUEUED = 2, MESSAGE_DONE = 4 };
+enum message_flag { MESSAGE_KEPT = 1, MESSAGE_QUEUED = 2, MESSAGE_DONE = 4, MESSAGE_COUNTED = 8 };
 
 #define MESSAGE_SIZE_BITS 24
 #define MESSAGE_WIDE      ((UINT32_C(1) << MESSAGE_SIZE_BITS) - 1) /* the size stands in front of the body */

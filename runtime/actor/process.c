@@ -259,7 +259,7 @@ API bool tr_unalias(tr_ref alias)
 
 API tr_ref tr_ref_of(const tr_msg *message)
 {
-    if (message_kind(message) == KIND_DOWN || message->tag == TR_MSG_REPLY) {
+    if (message->tag == TR_MSG_DOWN || message->tag == TR_MSG_REPLY) {
         struct actor *self = actor_self();
         return (tr_ref){ self == NULL ? 0 : self->pid, message->serial };
     }

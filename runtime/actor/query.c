@@ -159,7 +159,7 @@ API bool tr_is_alive(tr_pid pid)
     struct actor *actor = actor_find(actor_resolve(pid));
     uint32_t flags = actor == NULL ? ACTOR_GONE : load_acquire(&actor->flags);
     read_end();
-    bool alive = actor != NULL, sure = actor == NULL || (flags & (ACTOR_SIG | ACTOR_EXITING)) == 0;
+    bool alive = actor != NULL, sure = actor == NULL || (flags & (ACTOR_SIG | ACTOR_FETCHING | ACTOR_EXITING)) == 0;
     if (!sure && actor_here(context) != actor) { /* a signal of the caller's may be on its way: asked in order */
         tr_msg *reply = NULL;
         alive = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL) == TR_OK;

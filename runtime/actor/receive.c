@@ -148,7 +148,7 @@ static void present(struct context *context, struct actor *self, tr_msg *message
     if (message_kind(message) == KIND_DOWN)
         relation_down_met(context, self, message);
     else if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) && message_kind(message) <= KIND_CONTINUE)
-        mailbound_give(context, self, message);
+        mailbound_give_received(self, message);
 }
 
 API const tr_msg *tr_receive_match(const tr_match *match, int64_t timeout_ms)

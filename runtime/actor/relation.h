@@ -11,7 +11,7 @@
  *     peer             B; 0: it has signalled      the watcher              the target; 0: it has signalled, or there is none
  *     twin             the half of B               the watcher's half       the target's half
  *
- * When X dies (death.c), each half that it holds is taken out of its list under both locks and sent; the twin's peer becomes 0:
+ * When X dies (end.c), each half that it holds is taken out of its list under both locks and sent; the twin's peer becomes 0:
  * "signalled", its twin is on its way. Then
  *     unlink, demonitor(flush) by the twin's holder mark the one on its way DONE: it is dropped when it is met (LINK-05, MON-06)
  *     meeting it removes the twin

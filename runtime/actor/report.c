@@ -123,10 +123,10 @@ static void report_terminate(struct actor *self, const char *reason)
     print_who(self, &out);
     tr_print(&out, " terminates: %s", reason);
     print_message(self, self->current, &out);
-    if (self->behaviour->describe != NULL) {
-        tr_print(&out, ", state: ");
-        print_state(self, &out);
-    }
+    char state[256];
+    report_describe(self, state, sizeof state);
+    if (state[0] != '\0')
+        tr_print(&out, ", state: %s", state);
     log_write(self, TR_ERROR, "terminate", text);
 }
 
@@ -166,6 +166,23 @@ void report_end(struct actor *self, const struct notice *notice)
     report_crash(self, reason);
     if (cause->why == TR_WHY_FAULT && notice->detail_size > 0)
         log_write(self, TR_ERROR, "backtrace", notice->detail);
+}
+
+static bool memory_told; /* the watchdog's while the runtime runs */
+
+void report_memory_start(void) { memory_told = false; }
+
+void report_memory(void)
+{
+    if (settings.memory_high_water == 0 || memory_told)
+        return;
+    size_t mapped = pool_system_counts().bytes_mapped;
+    if (mapped < settings.memory_high_water)
+        return;
+    memory_told = true;
+    char text[160];
+    snprintf(text, sizeof text, "the runtime's pools have grown to %zu bytes; memory_high_water is %zu", mapped, settings.memory_high_water);
+    log_write(NULL, TR_WARNING, "memory", text);
 }
 
 void report_pinned(struct actor *self, unsigned home)

@@ -12,6 +12,9 @@ void report_describe(struct actor *self, char *out, size_t size);
 void report_name_message(struct actor *self, const tr_msg *message, char *out, size_t size);
 /* "call", "cast", ...: static. */
 const char *report_kind_text(const tr_msg *message);
+/* The scheduler's hook: one warning if the pools have grown beyond tr_config.memory_high_water. */
+void report_memory(void);
+void report_memory_start(void);
 /* The process can go on, but only on its own worker: logged if that one is stuck. */
 void report_pinned(struct actor *self, unsigned home);
 /* The scheduler's hook: a turn is too long. */

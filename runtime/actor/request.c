@@ -58,6 +58,19 @@ API int tr_reply_give(tr_from from, tr_msg *message)
 
 /* ---- asynchronous requests */
 
+/* The request could not be sent (no room, no memory, a bad tag): its response is a DOWN of system_limit, from nobody. */
+static void refuse(struct context *context, struct actor *self, tr_ref ref)
+{
+    context_count(context, COUNT_LOST);
+    relation_demonitor(context, self, ref.serial, true);
+    tr_msg *down = message_with_notice(context, KIND_EXIT, 0, notice_static(TR_WHY_SYSTEM_LIMIT));
+    if (down == NULL)
+        actor_exit(self, notice_static(TR_WHY_SYSTEM_LIMIT), true);
+    down->tag = TR_MSG_DOWN;
+    down->serial = ref.serial;
+    deliver_to(context, self, down);
+}
+
 API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size)
 {
     struct actor *self = actor_self();
@@ -66,6 +79,7 @@ API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size
     tr_ref ref = tr_monitor_alias(server, TR_ALIAS_REPLY);
     struct context *context = api_enter();
     tr_msg *message = tag < 1 ? NULL : message_copy(context, body, size);
+    bool full = message == NULL;
     if (message != NULL) {
         message->sender = self->pid;
         message->serial = ref.serial | REF_ALIAS_BIT;
@@ -74,14 +88,18 @@ API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size
         read_begin();
         uint64_t pid = actor_resolve(server);
         struct actor *actor = actor_find(pid);
-        if (actor != NULL && mailbound_take(context, actor, size) == TR_OK)
+        if (actor != NULL && mailbound_take(context, actor, size) == TR_OK) {
+            if ((load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0)
+                message_flag(message, MESSAGE_COUNTED);
             deliver_to(context, actor, message);
-        else
+        } else {
             message_free(context, message);
+            full = actor != NULL;
+        }
         read_end();
-    } else {
-        context_count(context, COUNT_LOST);
     }
+    if (full)
+        refuse(context, self, ref);
     api_leave(context);
     return ref;
 }

@@ -42,6 +42,8 @@ static int send(struct context *context, struct actor *self, tr_pid to, enum mes
             mine->sender = self == NULL ? 0 : self->pid;
             mine->tag = tag;
             message_set_kind(mine, kind);
+            if (UNLIKELY((load_relaxed(&receiver->flags) & ACTOR_BOUNDED) != 0))
+                message_flag(mine, MESSAGE_COUNTED);
             deliver_to(context, receiver, mine);
             trace_event(context->trace, TRACE_SEND, pid);
         } else {

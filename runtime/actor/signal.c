@@ -104,6 +104,7 @@ struct notice *signal_apply(struct context *context, struct actor *self, tr_msg 
 
 struct notice *signal_fetch(struct context *context, struct actor *self)
 {
+    atomic_fetch_or_explicit(&self->flags, ACTOR_FETCHING, memory_order_relaxed); /* relaxed: SIG or this, whoever looks at the word sees one */
     /* acquire: pairs with the release half of [WT1] */
     atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ACTOR_SIG, memory_order_acq_rel);
     for (;;) {
@@ -117,10 +118,11 @@ struct notice *signal_fetch(struct context *context, struct actor *self)
                 return fatal;
         }
         struct mailbox_node *next = head == NULL ? MAILBOX_BUSY_NODE : mailbox_next(&self->mailbox, &head->node);
-        if (next == NULL)
-            return NULL;
-        if (next == MAILBOX_BUSY_NODE) { /* a signal may stand behind the node that is not linked yet: look again at the next boundary */
+        if (next == MAILBOX_BUSY_NODE) /* a signal may stand behind the node that is not linked yet: look again at the next boundary */
             atomic_fetch_or_explicit(&self->flags, ACTOR_SIG, memory_order_relaxed);
+        if (next == NULL || next == MAILBOX_BUSY_NODE) {
+            /* release: what the signals did, before whoever finds neither flag */
+            atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ACTOR_FETCHING, memory_order_release);
             return NULL;
         }
         inbox_advance(context, self, head);

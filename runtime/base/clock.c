@@ -12,18 +12,4 @@ static int64_t read_clock(clockid_t id)
 
 int64_t clock_now(void) { return read_clock(CLOCK_MONOTONIC); }
 
-int64_t clock_coarse(void)
-{
-    /* The tick is a constant of the kernel's build: asked once. */
-    static int64_t resolution;
-    int64_t known = __atomic_load_n(&resolution, __ATOMIC_RELAXED); /* relaxed: every thread computes the same value */
-    if (known == 0) {
-        struct timespec tick;
-        clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-        known = (int64_t)tick.tv_sec * NS_PER_S + tick.tv_nsec;
-        __atomic_store_n(&resolution, known, __ATOMIC_RELAXED);
-    }
-    return read_clock(CLOCK_MONOTONIC_COARSE) + known;
-}
-
 int64_t clock_wall(void) { return read_clock(CLOCK_REALTIME); }

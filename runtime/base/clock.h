@@ -1,15 +1,13 @@
 /* clock.h: the seam of time (D15): every reading of a clock in the runtime goes through here.
  *
- * Monotonic nanoseconds. `clock_now` is exact (about 25 ns). `clock_coarse` is the kernel's tick (about 5 ns) plus its resolution, so it is
- * never behind the exact clock: a deadline may be computed from it (late by a tick, never early), but whether a deadline has passed is asked
- * of `clock_now` only. Wall time is for log records only. */
+ * Monotonic nanoseconds, exact, about 25 ns a reading. (The kernel's coarse clock costs 5 ns, but it may lag by more than its own
+ * resolution where ticks are skipped, so a deadline computed from it can be early.) Wall time is for log records only. */
 #ifndef TROUPE_BASE_CLOCK_H
 #define TROUPE_BASE_CLOCK_H
 
 #include <stdint.h>
 
 int64_t clock_now(void);
-int64_t clock_coarse(void);
 int64_t clock_wall(void);
 
 #define NS_PER_MS INT64_C(1000000)

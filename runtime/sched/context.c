@@ -2,7 +2,7 @@
  *
  * A foreign thread against the stop, mirrored:
  *     foreign   inside = 1;  [CX1] seq_cst;  if not open: inside = 0, give up
- *     stop      open = 0;    [CX2] seq_cst;  wait until inside == 0 for each context, then close it
+ *     stop      open = 0;    [CX2] seq_cst;  end all processes;  wait until inside == 0 for each context, then close it
  * [CX1] pairs with [CX2]: either the foreign thread sees the gate closed or the stop sees it inside. */
 #include "sched/context.h"
 
@@ -43,9 +43,12 @@ bool context_tables_open(uint32_t processes)
     for (int i = 0; i < COUNT_KINDS; i++)
         counters_of_gone[i] = 0;
     pthread_mutex_unlock(&contexts_lock);
-    store_seq_cst(&open_to_foreign, 1);
     return true;
 }
+
+void context_open_to_foreign(void) { store_seq_cst(&open_to_foreign, 1); }
+
+void context_shut_to_foreign(void) { store_seq_cst(&open_to_foreign, 0); } /* [CX2] pairs with [CX1] */
 
 void context_tables_close(void)
 {
@@ -204,7 +207,6 @@ static struct context *next_foreign(void)
 void context_close_foreign(void)
 {
     pthread_mutex_lock(&foreign_lock);
-    store_seq_cst(&open_to_foreign, 0); /* [CX2] pairs with [CX1] */
     for (struct context *context; (context = next_foreign()) != NULL;) {
         while (load_acquire(&context->inside) != 0) /* bound: the call that it is in; all processes have ended, so no call waits */
             sched_yield();

@@ -57,7 +57,11 @@ void context_close(struct context *context);
 /* In a forked child: the runtime does not exist there (D17). */
 void context_forget(void);
 
-/* The stop: no foreign thread gets in any more; waits until none is inside, and closes their contexts for them. */
+/* The end of the start: foreign threads may come in. */
+void context_open_to_foreign(void);
+/* The stop: no foreign thread gets in any more, but for calls inside of calls; else they could make processes faster than the stop ends them. */
+void context_shut_to_foreign(void);
+/* After that: waits until none is inside, and closes their contexts for them. */
 void context_close_foreign(void);
 
 /* The table that a cache belongs to; NULL before the runtime has started. */

@@ -69,12 +69,13 @@ void scheduler_stop(void)
 {
     watchdog_stop(); /* first: it starts spares */
     store_seq_cst(&scheduler.stopping, 1);
-    for (unsigned i = 0; i < load_relaxed(&scheduler.worker_count); i++) {
-        struct worker *worker = load_acquire(&scheduler.workers[i]);
-        idle_end(worker);
-        pthread_join(worker->thread, NULL);
-        source_unmap(worker, WORKER_BYTES);
-    }
+    unsigned count = load_relaxed(&scheduler.worker_count);
+    for (unsigned i = 0; i < count; i++)
+        idle_end(load_acquire(&scheduler.workers[i]));
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(load_acquire(&scheduler.workers[i])->thread, NULL);
+    for (unsigned i = 0; i < count; i++) /* only now: a worker may look at the others' rings until its end */
+        source_unmap(load_acquire(&scheduler.workers[i]), WORKER_BYTES);
     poller_stop();
     close_wheels();
     fiber_pool_close(scheduler.fibers);

@@ -16,6 +16,7 @@ struct scheduler_hooks {
     void (*thread_start)(void); /* on each worker's thread */
     void (*thread_stop)(void);
     void (*slow)(struct task *task, unsigned worker, int64_t turn_ms); /* on the watchdog's thread: a turn is too long */
+    void (*watch)(void);        /* on the watchdog's thread, now and then while any worker is awake */
 };
 
 struct scheduler_settings {

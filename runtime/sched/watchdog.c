@@ -6,7 +6,8 @@
  *   spare works in its place,
  *   reports a turn that has lasted settings.slow_turn_ms, once,
  *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has it,
- *   fires timers if nobody has for a tick.
+ *   fires timers if nobody has for a tick,
+ *   and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
  * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the watchdog announces
  * its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement; [WD2], both sequentially consistent.
  *
@@ -25,7 +26,7 @@
 
 #define TICK_NS     (1 * NS_PER_MS)
 #define TAKEOVER_NS (3 * NS_PER_MS)
-enum { SLEEP_AFTER_TICKS = 5 };
+enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20 };
 
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
@@ -39,6 +40,7 @@ static struct {
     pthread_t thread;
     struct context context;
     struct watched seen[WORKERS_MOST];
+    unsigned ticks;
     _Atomic uint32_t started; /* futex: 1 running, 2 no memory */
     _Atomic uint32_t end;
 } watchdog;
@@ -143,7 +145,7 @@ static void tick(void)
     int64_t now = clock_now();
     if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
         scheduler_expire(&watchdog.context, now);
-    bool waiting = inject_count(&scheduler.inject) > 0;
+    bool waiting = inject_count(&scheduler.inject) > 0 || (load_relaxed(&scheduler.polling) == 0 && poller_used());
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = load_acquire(&scheduler.workers[i]);
@@ -154,13 +156,13 @@ static void tick(void)
         if (worker != NULL) /* else it is just starting */
             watch_turn(worker, &watchdog.seen[i], now, waiting);
     }
-    if (load_relaxed(&scheduler.polling) == 0 && poller_used())
-        waiting = true;
     atomic_thread_fence(memory_order_seq_cst); /* [ID1] pairs with [ID2] */
     if (waiting)
         idle_wake(&watchdog.context);
     reclaim_tick(watchdog.context.bin, now);
     reclaim_release_ripe(watchdog.context.bin, &watchdog.context);
+    if (++watchdog.ticks % WATCH_TICKS == 0)
+        scheduler.settings.hooks.watch();
 }
 
 static void sleep_until_needed(void)
@@ -205,6 +207,7 @@ bool watchdog_start(void)
 {
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0); /* refused: takeovers leave `next` alone */
     memset(watchdog.seen, 0, sizeof watchdog.seen);
+    watchdog.ticks = 0;
     store_relaxed(&watchdog.started, 0);
     store_relaxed(&watchdog.end, 0);
     if (pthread_create(&watchdog.thread, NULL, watch, NULL) != 0)

@@ -93,15 +93,15 @@ static void parent_entry(const tr_msg *arg)
     tr_receive_match(&(tr_match){ .tag = 51 }, TR_INFINITY);
 }
 
-/* Lets the parent do it, and waits a moment or until the server has ended: TR_OK, and the reason. */
-static int by_parent(const tr_gen_server *server, tr_reason with, bool signals, tr_reason *reason)
+/* Lets the parent do it, and waits until the server has ended: TR_OK, and the reason. */
+static int by_parent(const tr_gen_server *server, tr_reason with, bool signals, int64_t timeout_ms, tr_reason *reason)
 {
     const struct parent parent = { .server = server, .reason = with, .signals = signals, .to = tr_self() };
     tr_pid starter = tr_spawn(parent_entry, &parent, sizeof parent);
     tr_pid pid = *(const tr_pid *)tr_expect(tr_receive_match(&(tr_match){ .tag = 50 }, TR_INFINITY), sizeof pid);
     tr_ref monitor = tr_monitor(pid);
     tr_send(starter, 51, NULL, 0);
-    int status = tr_await_down(monitor, 100, reason);
+    int status = tr_await_down(monitor, timeout_ms, reason);
     end_with(starter, TR_KILL);
     if (status != TR_OK)
         end_with(pid, TR_KILL);
@@ -148,13 +148,13 @@ static void parent_exits(void)
 {
     tr_reason reason;
     RULE("GS-30");
-    CHECK_EQ(by_parent(&trapping_ender, tr_because(TR_WHY_USER, 5, "p"), false, &reason), TR_OK);
+    CHECK_EQ(by_parent(&trapping_ender, tr_because(TR_WHY_USER, 5, "p"), false, TR_INFINITY, &reason), TR_OK);
     CHECK_STR(happened(), "terminate13");
     CHECK_EQ(reason.code, 5);
-    CHECK_EQ(by_parent(&trapping_ender, TR_NORMAL, false, &reason), TR_OK); /* also normal */
+    CHECK_EQ(by_parent(&trapping_ender, TR_NORMAL, false, TR_INFINITY, &reason), TR_OK); /* also normal */
     CHECK_STR(happened(), "terminate0");
     CHECK_EQ(reason.why, TR_WHY_NORMAL);
-    CHECK_EQ(by_parent(&ender, TR_SHUTDOWN, false, &reason), TR_OK); /* not trapping: no terminate */
+    CHECK_EQ(by_parent(&ender, TR_SHUTDOWN, false, TR_INFINITY, &reason), TR_OK); /* not trapping: no terminate */
     CHECK_STR(happened(), "");
     CHECK_EQ(reason.why, TR_WHY_SHUTDOWN);
 }
@@ -188,7 +188,7 @@ static void parent_signals(void)
 {
     tr_reason reason;
     RULE("GS-31"); /* with exit/2, even normal */
-    CHECK_EQ(by_parent(&trapping_ender, TR_NORMAL, true, &reason), TR_OK);
+    CHECK_EQ(by_parent(&trapping_ender, TR_NORMAL, true, TR_INFINITY, &reason), TR_OK);
     CHECK_STR(happened(), "terminate0");
     CHECK_EQ(reason.why, TR_WHY_NORMAL);
 }
@@ -198,7 +198,7 @@ static void normal_parent(void)
 {
     tr_reason reason;
     RULE("GS-32");
-    CHECK_EQ(by_parent(&ender, TR_NORMAL, false, &reason), TR_ETIMEDOUT);
+    CHECK_EQ(by_parent(&ender, TR_NORMAL, false, 100, &reason), TR_ETIMEDOUT);
     CHECK_STR(happened(), "");
 }
 TEST(gen_server_end, a_server_that_does_not_trap_survives_its_parents_normal_end) { run(normal_parent); }

@@ -1,6 +1,5 @@
 /* supervisor_run_test.c: tr_run: a tree as the whole program. */
 #include <signal.h>
-#include <unistd.h>
 
 #include "behaviour.h"
 
@@ -20,7 +19,7 @@ static int doer_info(void *state, const tr_msg *message)
 {
     (void)message;
     switch ((enum deed) * (int *)state) {
-    case RAISE: kill(getpid(), SIGTERM); break;
+    case RAISE: raise(SIGTERM); break;
     case SHUT_DOWN: tr_shutdown(); break;
     case CRASH_TWICE: tr_assert(message == NULL); break;
     case END: return tr_stop(TR_NORMAL);

@@ -18,4 +18,4 @@ const char *__ubsan_default_options(void) { return "print_stacktrace=1"; }
 
 const char *__tsan_default_options(void) { return "halt_on_error=0:second_deadlock_stack=1:exitcode=66"; }
 
-const char *__tsan_default_suppressions(void) { return "called_from_lib:liburcu-cds.so\n"; }
+const char *__tsan_default_suppressions(void) { return ""; }

@@ -179,6 +179,7 @@ static void kill_body(const tr_msg *unused)
         if (round % 2 == 0)
             tr_sleep(2);
         CHECK_EQ(tr_exit_signal(owner, TR_KILL), TR_OK);
+        RULE("PROC-09");
         expect_end(peer);
         await_end(owner);
     }

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <troupe/troupe.h>
@@ -13,12 +14,23 @@
 
 #define LONG_MS 60000 /* far longer than anything here takes: a hang shows as a failure */
 
+static inline int descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* And nothing stays open. */
 static inline void run_as_root(tr_entry *body)
 {
     static const int workers[] = { 1, 4, 9 }; /* the last: more than cores */
+    int before = descriptors();
     for (size_t i = 0; i < TR_COUNT(workers); i++) {
         const tr_config config = { .workers = workers[i], .log_level = TR_ERROR };
         CHECK_EQ(tr_main(&config, body, NULL, 0), 0);
+        CHECK_EQ(descriptors(), before);
     }
 }
 

@@ -31,7 +31,8 @@ static redisReply *checked(void *reply, int type, const char *what)
 
 static void single_commands(redisContext *context)
 {
-    redisReply *reply = checked(redisCommand(context, "SET %s %b", "binary", "a\0b\r\nc", (size_t)6), REDIS_REPLY_STATUS, "SET");
+    redisReply *reply = checked(redisCommand(context, "SET %s %b", "binary", "a\0b\r\nc", (size_t)6),
+                                REDIS_REPLY_STATUS, "SET");
     check(strcmp(reply->str, "OK") == 0, "SET says OK");
     freeReplyObject(reply);
     reply = checked(redisCommand(context, "GET binary"), REDIS_REPLY_STRING, "GET");
@@ -45,8 +46,8 @@ static void single_commands(redisContext *context)
     reply = checked(redisCommand(context, "MSET a 1 b 2 c 3 d 4"), REDIS_REPLY_STATUS, "MSET");
     freeReplyObject(reply);
     reply = checked(redisCommand(context, "MGET d nothing a"), REDIS_REPLY_ARRAY, "MGET");
-    check(reply->elements == 3 && strcmp(reply->element[0]->str, "4") == 0 && reply->element[1]->type == REDIS_REPLY_NIL &&
-              strcmp(reply->element[2]->str, "1") == 0,
+    check(reply->elements == 3 && strcmp(reply->element[0]->str, "4") == 0 &&
+              reply->element[1]->type == REDIS_REPLY_NIL && strcmp(reply->element[2]->str, "1") == 0,
           "MGET's order");
     freeReplyObject(reply);
 }
@@ -57,7 +58,8 @@ static void large_value(redisContext *context)
     check(value != NULL, "no memory");
     for (int i = 0; i < LARGE; i++)
         value[i] = (char)(i % 251);
-    freeReplyObject(checked(redisCommand(context, "SET large %b", value, (size_t)LARGE), REDIS_REPLY_STATUS, "SET large"));
+    freeReplyObject(
+        checked(redisCommand(context, "SET large %b", value, (size_t)LARGE), REDIS_REPLY_STATUS, "SET large"));
     redisReply *reply = checked(redisCommand(context, "GET large"), REDIS_REPLY_STRING, "GET large");
     check(reply->len == LARGE && memcmp(reply->str, value, LARGE) == 0, "a large value");
     freeReplyObject(reply);
@@ -87,7 +89,8 @@ static void many_connections(int port)
         contexts[i] = connect_to(port);
     for (int i = 0; i < CONNECTIONS; i++) {
         freeReplyObject(checked(redisCommand(contexts[i], "SET conn:%d %d", i, i), REDIS_REPLY_STATUS, "SET of many"));
-        redisReply *reply = checked(redisCommand(contexts[CONNECTIONS - 1 - i], "GET conn:%d", i), REDIS_REPLY_STRING, "GET of many");
+        redisReply *reply = checked(redisCommand(contexts[CONNECTIONS - 1 - i], "GET conn:%d", i), REDIS_REPLY_STRING,
+                                    "GET of many");
         check(atoi(reply->str) == i, "another connection's value");
         freeReplyObject(reply);
     }

@@ -1,8 +1,5 @@
-/* cache_resp_test.c: the cache's request parser, alone: whole, in pieces, and broken. Its sources are compiled in: they
- * belong to no library. */
-#include "../../bench/services/cache/bytes.c"
-#include "../../bench/services/cache/resp.c"
-
+/* cache_resp_test.c: the cache's request parser, alone: whole, in pieces, and broken; and the numbers and replies. */
+#include "../../bench/services/cache/resp.h"
 #include "harness.h"
 
 enum { BULK_MAX = 1024 * 1024 };
@@ -186,8 +183,17 @@ TEST(cache_bytes, numbers_are_read_as_redis_reads_them)
     CHECK(parse_number("-1", &number) && number == -1);
     CHECK(parse_number("9223372036854775807", &number) && number == INT64_MAX);
     CHECK(parse_number("-9223372036854775808", &number) && number == INT64_MIN);
-    static const char *const bad[] = { "", "-", "+1", "01", "-0", " 1", "1 ", "1x", "9223372036854775808",
-                                       "-9223372036854775809", "99999999999999999999" };
+    static const char *const bad[] = { "",
+                                       "-",
+                                       "+1",
+                                       "01",
+                                       "-0",
+                                       " 1",
+                                       "1 ",
+                                       "1x",
+                                       "9223372036854775808",
+                                       "-9223372036854775809",
+                                       "99999999999999999999" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         CHECK(!parse_number(bad[i], &number));
 }

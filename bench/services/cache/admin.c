@@ -113,7 +113,8 @@ static void run_client(struct connection *connection, const struct request *requ
     else if (slice_is(what, "setinfo"))
         count == 4 ? reply_ok(out) : reply_arity(out, "client|setinfo");
     else if (slice_is(what, "no-evict") || slice_is(what, "no-touch"))
-        count == 3 ? reply_ok(out) : reply_arity(out, slice_is(what, "no-evict") ? "client|no-evict" : "client|no-touch");
+        count == 3 ? reply_ok(out)
+                   : reply_arity(out, slice_is(what, "no-evict") ? "client|no-evict" : "client|no-touch");
     else if (slice_is(what, "help"))
         reply_lines(out, help, TR_COUNT(help));
     else
@@ -142,6 +143,8 @@ static void crash_shard(struct bytes *out, struct slice number)
         reply_error(out, "ERR %s", tr_status_text(status));
 }
 
+static volatile int *volatile nowhere; /* what DEBUG SEGFAULT writes to: never set */
+
 static void run_debug(struct connection *connection, const struct request *request)
 {
     static const char *const help[] = { "DEBUG <subcommand> [<arg> ...]. Subcommands are:",
@@ -158,8 +161,7 @@ static void run_debug(struct connection *connection, const struct request *reque
         const bool asked_to_crash = true;
         tr_assert(!asked_to_crash);
     } else if (slice_is(what, "segfault")) {
-        int *volatile nowhere = NULL;
-        *(volatile int *)nowhere = 1;
+        *nowhere = 1;
     } else if (slice_is(what, "help")) {
         reply_lines(&connection->out, help, TR_COUNT(help));
     } else {

@@ -43,7 +43,10 @@ static size_t class_size(size_t class)
     return ((class - 64) % 8 + 9) << (shift - 3);
 }
 
-size_t arena_room(size_t size) { return size <= ARENA_SMALL_MAX ? class_size(class_of(size)) : (size + 15) & ~(size_t)15; }
+size_t arena_room(size_t size)
+{
+    return size <= ARENA_SMALL_MAX ? class_size(class_of(size)) : (size + 15) & ~(size_t)15;
+}
 
 static void link_page(struct arena_page **list, struct arena_page *page)
 {
@@ -94,7 +97,7 @@ static struct arena_page *take_page(struct arena *arena, size_t class)
     unlink_page(&arena->free_pages, page);
     arena->free_count--;
     page->free = NULL;
-    page->class = (uint32_t)class;
+    page->class = (uint32_t) class;
     page->live = 0;
     page->fresh = (uint32_t)((sizeof *page + 15) & ~(size_t)15);
     page->end = (uint32_t)(PAGE - class_size(class));

@@ -7,9 +7,9 @@
  *   page                    =  a header and blocks of one size class
  *   large block             =  malloc's, in a list
  *
- * Invariants: used == sum of the class sizes (or sizes) of the blocks in use; a page is in the list of its class exactly
- * if it has room; a page without a block in use is in the list of free pages or is the only one of its class. One thread
- * at a time; failures are NULL. */
+ * Invariants: used == sum of the class sizes (or sizes) of the blocks in use; a page is in the list of its class
+ * exactly if it has room; a page without a block in use is in the list of free pages or is the only one of its class.
+ * One thread at a time; failures are NULL. */
 #ifndef CACHE_ARENA_H
 #define CACHE_ARENA_H
 

@@ -94,17 +94,16 @@ bool number_parse(struct slice text, int64_t *number)
 
 size_t number_write(char text[NUMBER_MAX], int64_t number)
 {
-    char digits[NUMBER_MAX];
-    size_t count = 0, size = 0;
     uint64_t value = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t size = number < 0 ? 2 : 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10)
+        size++;
+    text[0] = '-';
+    size_t at = size;
     do {
-        digits[count++] = (char)('0' + value % 10);
+        text[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    if (number < 0)
-        text[size++] = '-';
-    while (count > 0)
-        text[size++] = digits[--count];
     return size;
 }
 

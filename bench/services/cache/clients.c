@@ -1,8 +1,9 @@
-/* clients.c: see clients.h. A crash empties the list; whoever is connected comes back into it with its next CLIENT SETNAME.
+/* clients.c: see clients.h. A crash empties the list; whoever is connected comes back into it with its next CLIENT
+ * SETNAME.
  *
- * The list is an open-addressed table from process to client: a connection that comes or goes costs the same however many
- * there are. Invariants: room is a power of two, at most three quarters used; a place is used exactly if its pid is
- * somebody; no free place stands between a client's own place and where it is. */
+ * The list is an open-addressed table from process to client: a connection that comes or goes costs the same however
+ * many there are. Invariants: room is a power of two, at most three quarters used; a place is used exactly if its pid
+ * is somebody; no free place stands between a client's own place and where it is. */
 #include "clients.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* clients.h: the list of connected clients: a gen_server that connections tell about themselves; it watches them, so that
- * one that crashed leaves the list like any other. For CLIENT LIST and CLIENT KILL; nothing waits for it otherwise. */
+/* clients.h: the list of connected clients: a gen_server that connections tell about themselves; it watches them, so
+ * that one that crashed leaves the list like any other. For CLIENT LIST and CLIENT KILL; nothing waits for it
+ * otherwise. */
 #ifndef CACHE_CLIENTS_H
 #define CACHE_CLIENTS_H
 

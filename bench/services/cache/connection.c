@@ -39,8 +39,8 @@ static void write_letter(struct letter *letter, const struct lane *lane)
     letter->size = sizeof letter->elsewhere;
 }
 
-/* The answer of a lane's shard, or NULL: it is lost. Nothing was executed of a request that found nobody under the name:
- * so it is asked again while the shard is being restarted. */
+/* The answer of a lane's shard, or NULL: it is lost. Nothing was executed of a request that found nobody under the
+ * name: so it is asked again while the shard is being restarted. */
 static tr_msg *call(const struct lane *lane)
 {
     struct letter letter;

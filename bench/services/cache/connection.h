@@ -27,12 +27,12 @@ struct connection_start {
 struct connection {
     tr_socket socket;
     struct client client;
-    bool closing;           /* once `out` is written */
-    bool lent;              /* a shard may be reading in `in` or `packed`: who is killed now leaves them behind */
+    bool closing; /* once `out` is written */
+    bool lent;    /* a shard may be reading in `in` or `packed`: who is killed now leaves them behind */
     struct resp resp;
-    struct bytes in;        /* what was read of a request that is not whole; capacity 0: nothing */
-    struct bytes out;       /* replies to be written */
-    struct bytes packed;    /* the requests to shards */
+    struct bytes in;     /* what was read of a request that is not whole; capacity 0: nothing */
+    struct bytes out;    /* replies to be written */
+    struct bytes packed; /* the requests to shards */
     struct plan plan;
 };
 

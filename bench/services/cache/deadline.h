@@ -1,4 +1,4 @@
-/* deadline.h: the heap of deadlines inside a store; used by store.c alone, which tells it of entries that move or go. */
+/* deadline.h: the heap of deadlines inside a store; used by store.c alone, which tells it who moves or goes. */
 #ifndef CACHE_DEADLINE_H
 #define CACHE_DEADLINE_H
 

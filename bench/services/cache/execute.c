@@ -314,10 +314,9 @@ static void do_scan(struct job *job)
     uint64_t cursor = (uint64_t)job->operation->number / job->execution->shards;
     uint64_t count = job->operation->hash, steps = count * 10;
     struct bytes keys = { 0 };
-    struct listing listing = { .out = &keys,
-                               .pattern = job->key,
-                               .all = has(job, OP_NO_PATTERN),
-                               .nothing = has(job, OP_NO_SUCH_TYPE) };
+    struct listing listing = {
+        .out = &keys, .pattern = job->key, .all = has(job, OP_NO_PATTERN), .nothing = has(job, OP_NO_SUCH_TYPE)
+    };
     do
         cursor = store_scan(job->store, cursor, list_entry, &listing);
     while (cursor != 0 && steps-- > 0 && listing.count < count);

@@ -8,11 +8,11 @@
 /* Where operations are executed; store->now_ms is the time. */
 struct execution {
     struct store *store;
-    uint32_t shard, shards;    /* this one, and how many there are: cursors name the shard */
-    size_t limit_bytes;        /* of all shards together; 0: none */
-    size_t others_bytes;       /* what the other shards use */
-    bool evict;                /* over the limit, forget old keys instead of refusing */
-    bool refused;              /* the MSET that is under way was refused */
+    uint32_t shard, shards; /* this one, and how many there are: cursors name the shard */
+    size_t limit_bytes;     /* of all shards together; 0: none */
+    size_t others_bytes;    /* what the other shards use */
+    bool evict;             /* over the limit, forget old keys instead of refusing */
+    bool refused;           /* the MSET that is under way was refused */
     uint64_t commands, hits, misses;
     int64_t started_ms;
 };

@@ -1,7 +1,7 @@
 /* glob.c: see glob.h. */
 #include "glob.h"
 
-/* Matches one character against a set at pattern[at] == '['; *next is the place after it. An open set goes to the end. */
+/* Matches one character against a set at pattern[at] == '['; *next is the place after it. It may lack its end. */
 static bool match_set(struct slice pattern, size_t at, char c, size_t *next)
 {
     bool found = false;

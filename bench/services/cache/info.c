@@ -1,6 +1,7 @@
 /* info.c: see info.h. Names of fields are Redis' own where the thing is the same; # Shards is ours. */
 #include "info.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -12,10 +13,12 @@ static const struct {
     const char *name;
     uint32_t section;
 } names[] = {
-    { "server", INFO_SERVER },         { "clients", INFO_CLIENTS },   { "memory", INFO_MEMORY },
-    { "persistence", INFO_PERSISTENCE }, { "stats", INFO_STATS },       { "replication", INFO_REPLICATION },
-    { "shards", INFO_SHARDS },         { "keyspace", INFO_KEYSPACE }, { "all", INFO_ALL },
-    { "default", INFO_ALL },           { "everything", INFO_ALL },
+    { "server", INFO_SERVER },  { "clients", INFO_CLIENTS },
+    { "memory", INFO_MEMORY },  { "persistence", INFO_PERSISTENCE },
+    { "stats", INFO_STATS },    { "replication", INFO_REPLICATION },
+    { "shards", INFO_SHARDS },  { "keyspace", INFO_KEYSPACE },
+    { "all", INFO_ALL },        { "default", INFO_ALL },
+    { "everything", INFO_ALL },
 };
 
 uint32_t info_section(struct slice name)
@@ -59,22 +62,23 @@ static void print_server(struct bytes *text)
 {
     bytes_print(text,
                 "# Server\r\nredis_version:%s\r\nredis_mode:standalone\r\nserver_name:troupe-cache\r\n"
-                "arch_bits:%d\r\nprocess_id:%ld\r\ntcp_port:%d\r\nuptime_in_seconds:%lld\r\nshards:%u\r\n\r\n",
+                "arch_bits:%d\r\nprocess_id:%ld\r\ntcp_port:%d\r\nuptime_in_seconds:%" PRId64 "\r\nshards:%u\r\n\r\n",
                 CACHE_VERSION, (int)sizeof(void *) * 8, (long)getpid(), settings_get(listening_port),
-                (long long)time(NULL) - (long long)cache.started_s, cache.shards);
+                (int64_t)time(NULL) - cache.started_s, cache.shards);
 }
 
 static void print_clients(struct bytes *text)
 {
-    bytes_print(text, "# Clients\r\nconnected_clients:%llu\r\nmaxclients:%d\r\nblocked_clients:0\r\n\r\n",
-                (unsigned long long)settings_get(connected), cache.maxclients);
+    bytes_print(text, "# Clients\r\nconnected_clients:%" PRIu64 "\r\nmaxclients:%d\r\nblocked_clients:0\r\n\r\n",
+                settings_get(connected), cache.maxclients);
 }
 
 static void print_memory(struct bytes *text, const struct totals *totals)
 {
     bytes_print(text,
-                "# Memory\r\nused_memory:%llu\r\nused_memory_peak_rss:%ld\r\nmaxmemory:%zu\r\nmaxmemory_policy:%s\r\n\r\n",
-                (unsigned long long)totals->all.used_bytes, resident_bytes(), settings_get(maxmemory),
+                "# Memory\r\nused_memory:%" PRIu64
+                "\r\nused_memory_peak_rss:%ld\r\nmaxmemory:%zu\r\nmaxmemory_policy:%s\r\n\r\n",
+                totals->all.used_bytes, resident_bytes(), settings_get(maxmemory),
                 settings_get(evict) ? "allkeys-lru" : "noeviction");
 }
 
@@ -82,22 +86,21 @@ static void print_stats(struct bytes *text, const struct totals *totals)
 {
     const struct operation_stats *all = &totals->all;
     bytes_print(text,
-                "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
-                "rejected_connections:%llu\r\nexpired_keys:%llu\r\nevicted_keys:%llu\r\nkeyspace_hits:%llu\r\n"
-                "keyspace_misses:%llu\r\n\r\n",
-                (unsigned long long)settings_get(accepted),
-                (unsigned long long)(all->commands + settings_get(local_commands)),
-                (unsigned long long)settings_get(rejected), (unsigned long long)all->expired,
-                (unsigned long long)all->evicted, (unsigned long long)all->hits, (unsigned long long)all->misses);
+                "# Stats\r\ntotal_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64 "\r\n"
+                "rejected_connections:%" PRIu64 "\r\nexpired_keys:%" PRIu64 "\r\nevicted_keys:%" PRIu64
+                "\r\nkeyspace_hits:%" PRIu64 "\r\n"
+                "keyspace_misses:%" PRIu64 "\r\n\r\n",
+                settings_get(accepted), all->commands + settings_get(local_commands), settings_get(rejected),
+                all->expired, all->evicted, all->hits, all->misses);
 }
 
 static void print_shards(struct bytes *text, const struct totals *totals)
 {
     bytes_print(text, "# Shards\r\n");
     for (uint32_t i = 0; i < totals->count; i++)
-        bytes_print(text, "shard%u:keys=%llu,used=%llu,commands=%llu,started_ms=%lld\r\n", i,
-                    (unsigned long long)totals->shard[i].keys, (unsigned long long)totals->shard[i].used_bytes,
-                    (unsigned long long)totals->shard[i].commands, (long long)totals->shard[i].started_ms);
+        bytes_print(text, "shard%u:keys=%" PRIu64 ",used=%" PRIu64 ",commands=%" PRIu64 ",started_ms=%" PRId64 "\r\n",
+                    i, totals->shard[i].keys, totals->shard[i].used_bytes, totals->shard[i].commands,
+                    totals->shard[i].started_ms);
     bytes_print(text, "\r\n");
 }
 
@@ -105,8 +108,8 @@ static void print_keyspace(struct bytes *text, const struct totals *totals)
 {
     bytes_print(text, "# Keyspace\r\n");
     if (totals->all.keys > 0)
-        bytes_print(text, "db0:keys=%llu,expires=%llu,avg_ttl=0\r\n", (unsigned long long)totals->all.keys,
-                    (unsigned long long)totals->all.expires);
+        bytes_print(text, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0\r\n", totals->all.keys,
+                    totals->all.expires);
     bytes_print(text, "\r\n");
 }
 

@@ -2,8 +2,8 @@
 #ifndef CACHE_INFO_H
 #define CACHE_INFO_H
 
-#include "operation.h"
 #include "bytes.h"
+#include "operation.h"
 
 enum info_sections {
     INFO_SERVER = 1,

@@ -7,14 +7,14 @@
  *     listener                                           accepts
  *
  * An orderly stop runs upward: no new connections, the present ones answer what they have read, then the shards end. */
-#include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "clients.h"
 #include "hash.h"
@@ -71,10 +71,14 @@ static void policy_option(const char *text)
 static void read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "port", required_argument, NULL, 'p' },       { "bind", required_argument, NULL, 'b' },
-        { "workers", required_argument, NULL, 'w' },    { "shards", required_argument, NULL, 's' },
-        { "maxclients", required_argument, NULL, 'c' }, { "maxmemory", required_argument, NULL, 'm' },
-        { "policy", required_argument, NULL, 'l' },     { "help", no_argument, NULL, 'h' },
+        { "port", required_argument, NULL, 'p' },
+        { "bind", required_argument, NULL, 'b' },
+        { "workers", required_argument, NULL, 'w' },
+        { "shards", required_argument, NULL, 's' },
+        { "maxclients", required_argument, NULL, 'c' },
+        { "maxmemory", required_argument, NULL, 'm' },
+        { "policy", required_argument, NULL, 'l' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -96,13 +100,35 @@ static void read_options(int argc, char **argv)
     }
 }
 
+static int cores(void)
+{
+    cpu_set_t mine;
+    int count = sched_getaffinity(0, sizeof mine, &mine) == 0 ? CPU_COUNT(&mine) : 0;
+    return count > 0 ? count : 1;
+}
+
 static void choose_shards(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cache.shards == 0)
-        cache.shards = (uint32_t)(cache.workers > 0 ? cache.workers : cores > 0 ? cores : 1);
+        cache.shards = (uint32_t)(cache.workers > 0 ? cache.workers : cores());
     if (cache.shards > SHARDS_MAX)
         cache.shards = SHARDS_MAX;
+}
+
+/* As many descriptors as clients may come, if the system allows; else fewer clients. */
+static void allow_clients(void)
+{
+    const rlim_t others = 32; /* the runtime's own, the listener, standard streams */
+    rlim_t wanted = (rlim_t)cache.maxclients + others;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
+        return;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    cache.maxclients = limit.rlim_cur > others ? (int)(limit.rlim_cur - others) : 1;
+    fprintf(stderr, "cache: at most %d clients: the system allows no more open files (ulimit -n)\n", cache.maxclients);
 }
 
 /* Values of some 100 KB come and go with each request: without this each would be mapped, faulted in and unmapped. */
@@ -116,15 +142,15 @@ int main(int argc, char **argv)
 {
     read_options(argc, argv);
     choose_shards();
+    allow_clients();
     keep_memory();
     cache.started_s = time(NULL);
     hash_start();
     command_start();
 
-    const tr_supervisor shards = { .children = shard_start(cache.shards),
-                                   .child_count = cache.shards,
-                                   .intensity = CRASHES,
-                                   .period_s = 1 };
+    const tr_supervisor shards = {
+        .children = shard_start(cache.shards), .child_count = cache.shards, .intensity = CRASHES, .period_s = 1
+    };
     const tr_supervisor connections = { .strategy = TR_DYNAMIC, .max_children = cache.maxclients };
     const tr_child children[] = {
         { .name = "shards", .supervisor = &shards },

@@ -8,9 +8,9 @@
  * names that: the connection waits for the answer, or for the shard's end, before it touches either again. An answer of
  * ELSEWHERE_SIZE bytes or more is a block of malloc's that the message hands over.
  *
- * One message carries all that a batch of pipelined commands wants of one shard, so that a batch costs one call for each
- * shard it touches; and what one message asks for happens with nothing in between: MSET, MGET and the like are atomic
- * in each shard. */
+ * One message carries all that a batch of pipelined commands wants of one shard, so that a batch costs one call for
+ * each shard it touches; and what one message asks for happens with nothing in between: MSET, MGET and the like are
+ * atomic in each shard. */
 #ifndef CACHE_OPERATION_H
 #define CACHE_OPERATION_H
 
@@ -21,7 +21,7 @@ enum { BORROW_SIZE = 8 * 1024, ELSEWHERE_SIZE = 16 * 1024 };
 
 enum operation_code {
     OP_GET,
-    OP_SET, /* number: the deadline, with OP_DEADLINE */
+    OP_SET,  /* number: the deadline, with OP_DEADLINE */
     OP_MSET, /* OP_FIRST: the first of its command in this shard, which decides for the others */
     OP_GETDEL,
     OP_GETEX,
@@ -68,7 +68,7 @@ struct operation_head {
 struct operation {
     uint8_t code, flags;
     uint16_t borrowed; /* 1: in place of the value stands a pointer to it */
-    uint32_t hash; /* the lower half */
+    uint32_t hash;     /* the lower half */
     uint32_t key_size, value_size;
     int64_t number;
 };

@@ -158,7 +158,8 @@ static bool read_expire_options(struct plan *plan, const struct request *request
                    : slice_is(word, "lt") ? OP_EARLIER
                                           : 0;
         if (flag == 0) {
-            reply_error(&plan->local, "ERR Unsupported option %.*s", (int)(word.size < 128 ? word.size : 128), word.data);
+            reply_error(&plan->local, "ERR Unsupported option %.*s", (int)(word.size < 128 ? word.size : 128),
+                        word.data);
             return false;
         }
         *flags |= flag;
@@ -271,8 +272,7 @@ void verb_scan(struct plan *plan, const struct request *request)
             return;
         }
     }
-    struct operation *operation =
-        plan_on_shard(plan, OP_SCAN, (uint32_t)(cursor % plan->shards), options.pattern);
+    struct operation *operation = plan_on_shard(plan, OP_SCAN, (uint32_t)(cursor % plan->shards), options.pattern);
     operation->flags = (uint8_t)options.flags;
     operation->hash = (uint32_t)(options.count < UINT32_MAX ? options.count : UINT32_MAX);
     operation->number = (int64_t)cursor;

@@ -76,8 +76,8 @@ static struct operation *no_operation(struct plan *plan)
 static struct operation *add(struct plan *plan, uint32_t shard, const struct operation *operation, const char *key,
                              const char *value)
 {
-    struct planned *planned =
-        grow(plan->planned, plan->few_planned, plan->planned_count, &plan->planned_room, sizeof *planned);
+    struct planned *planned = grow(plan->planned, plan->few_planned, plan->planned_count, &plan->planned_room,
+                                   sizeof *planned);
     if (planned == NULL)
         return no_operation(plan);
     plan->planned = planned;
@@ -118,8 +118,8 @@ void plan_everywhere(struct plan *plan, enum operation_code code, struct slice k
 
 static void add_answer(struct plan *plan, struct answer answer)
 {
-    struct answer *answers =
-        grow(plan->answers, plan->few_answers, plan->answer_count, &plan->answer_room, sizeof *answers);
+    struct answer *answers = grow(plan->answers, plan->few_answers, plan->answer_count, &plan->answer_room,
+                                  sizeof *answers);
     if (answers == NULL) {
         plan->failed = true;
         return;

@@ -48,19 +48,19 @@ struct planned {
 /* A shard's part of the plan. */
 struct lane {
     uint32_t shard, operations;
-    size_t size;             /* of the request's body */
-    char *body;              /* plan_pack: in its memory */
-    const char *reply;       /* the answer, set by the caller; NULL: the shard is lost */
+    size_t size;       /* of the request's body */
+    char *body;        /* plan_pack: in its memory */
+    const char *reply; /* the answer, set by the caller; NULL: the shard is lost */
     size_t reply_size;
-    size_t at;               /* plan_pack: the end of the body; plan_answer: the next reply */
-    size_t size_at;          /* plan_answer: where that reply's size stands */
+    size_t at;      /* plan_pack: the end of the body; plan_answer: the next reply */
+    size_t size_at; /* plan_answer: where that reply's size stands */
 };
 
 struct plan {
     uint32_t shards;
     int64_t now_ms;
-    bool failed; /* no memory: nothing of it may be executed */
-    bool mixed;  /* an answer is not ANSWER_ONE */
+    bool failed;  /* no memory: nothing of it may be executed */
+    bool mixed;   /* an answer is not ANSWER_ONE */
     bool borrows; /* a value stays in the connection's buffer until the shards have answered */
     struct planned *planned;
     struct answer *answers;

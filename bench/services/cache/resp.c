@@ -30,10 +30,7 @@ void resp_done(struct resp *resp)
     resp->bulk = -1;
 }
 
-size_t resp_wanted(const struct resp *resp)
-{
-    return resp->at + (resp->bulk >= 0 ? (size_t)resp->bulk + 2 : 1);
-}
+size_t resp_wanted(const struct resp *resp) { return resp->at + (resp->bulk >= 0 ? (size_t)resp->bulk + 2 : 1); }
 
 static enum resp_result fail(struct resp *resp, const char *text)
 {

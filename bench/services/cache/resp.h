@@ -3,19 +3,19 @@
  * Arguments are places in the buffer, not copies. What has been read is not read again: a parser that said RESP_MORE
  * goes on where it stopped. `data` is always where the current request begins; it may be at another address each time.
  *
- * States: between requests (at == 0, awaited == 0) -> in a request (awaited > 0: arguments to come) -> between. An error
- * is final. Limits and the texts of errors are Redis' own, except for the number of arguments (RESP_ARGUMENTS_MAX).
- * Between two calls only `at`, `awaited`, `bulk`, `arguments` and `count` matter; they are all that a half-sent request
- * costs besides its bytes. */
+ * States: between requests (at == 0, awaited == 0) -> in a request (awaited > 0: arguments to come) -> between. An
+ * error is final. Limits and the texts of errors are Redis' own, except for the number of arguments
+ * (RESP_ARGUMENTS_MAX). Between two calls only `at`, `awaited`, `bulk`, `arguments` and `count` matter; they are all
+ * that a half-sent request costs besides its bytes. */
 #ifndef CACHE_RESP_H
 #define CACHE_RESP_H
 
 #include "bytes.h"
 
 enum {
-    RESP_LINE_MAX = 64 * 1024,         /* an inline request, or the line before an argument */
+    RESP_LINE_MAX = 64 * 1024,        /* an inline request, or the line before an argument */
     RESP_ARGUMENTS_MAX = 1024 * 1024, /* of one request */
-    RESP_INLINE_ARGUMENTS = 8          /* that are kept without an allocation */
+    RESP_INLINE_ARGUMENTS = 8         /* that are kept without an allocation */
 };
 
 struct resp_argument {

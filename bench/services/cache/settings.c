@@ -19,8 +19,8 @@ bool settings_read_bytes(struct slice text, size_t *bytes)
     static const struct {
         const char *unit;
         size_t bytes;
-    } units[] = { { "", 1 },         { "b", 1 },           { "k", 1000 },       { "kb", 1024 },      { "m", 1000000 },
-                  { "mb", 1048576 }, { "g", 1000000000 }, { "gb", 1073741824 } };
+    } units[] = { { "", 1 },        { "b", 1 },        { "k", 1000 },       { "kb", 1024 },
+                  { "m", 1000000 }, { "mb", 1048576 }, { "g", 1000000000 }, { "gb", 1073741824 } };
     size_t digits = 0;
     int64_t number;
     while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')

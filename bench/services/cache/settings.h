@@ -35,9 +35,9 @@ struct settings {
 
 extern struct settings cache;
 
-#define settings_get(field)      atomic_load_explicit(&cache.field, memory_order_relaxed)
-#define settings_set(field, to)  atomic_store_explicit(&cache.field, to, memory_order_relaxed)
-#define settings_add(field, by)  atomic_fetch_add_explicit(&cache.field, by, memory_order_relaxed)
+#define settings_get(field)     atomic_load_explicit(&cache.field, memory_order_relaxed)
+#define settings_set(field, to) atomic_store_explicit(&cache.field, to, memory_order_relaxed)
+#define settings_add(field, by) atomic_fetch_add_explicit(&cache.field, by, memory_order_relaxed)
 
 /* The longest argument that is taken: Redis' 512 MB, or the whole memory limit if that is less, but 1 MB at least. */
 int64_t settings_bulk_max(void);

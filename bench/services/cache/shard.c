@@ -146,8 +146,9 @@ const tr_child *shard_start(uint32_t shards)
         snprintf(names[i], sizeof names[i], "shard:%u", i);
         ids[i] = tr_name(names[i]);
         numbers[i] = i;
-        children[i] =
-            (tr_child){ .name = names[i], .server = &shard_server, .arg = &numbers[i], .arg_size = sizeof numbers[i] };
+        children[i] = (tr_child){
+            .name = names[i], .server = &shard_server, .arg = &numbers[i], .arg_size = sizeof numbers[i]
+        };
     }
     return children;
 }

@@ -1,7 +1,7 @@
 /* shard.h: a shard: the gen_server that owns one part of the key space.
  *
- * It is registered as "shard:0" and so on. It never waits for anybody, so that a call to it is as long as its work. A crash
- * takes its keys with it; its supervisor starts an empty one under the same name. */
+ * It is registered as "shard:0" and so on. It never waits for anybody, so that a call to it is as long as its work. A
+ * crash takes its keys with it; its supervisor starts an empty one under the same name. */
 #ifndef CACHE_SHARD_H
 #define CACHE_SHARD_H
 

@@ -304,7 +304,8 @@ static void visit_bucket(struct store *store, const struct table *table, uint64_
             visit(arg, entry);
 }
 
-uint64_t store_scan(struct store *store, uint64_t cursor, void (*visit)(void *arg, const struct entry *entry), void *arg)
+uint64_t store_scan(struct store *store, uint64_t cursor, void (*visit)(void *arg, const struct entry *entry),
+                    void *arg)
 {
     const struct table *small = &store->tables[0], *large = &store->tables[1];
     if (small->buckets == NULL)

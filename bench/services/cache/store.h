@@ -52,7 +52,10 @@ void store_start(struct store *store);
 void store_stop(struct store *store);
 
 static inline char *entry_value(struct entry *entry) { return entry->data + entry->key_size; }
-static inline struct slice entry_key(const struct entry *entry) { return (struct slice){ entry->data, entry->key_size }; }
+static inline struct slice entry_key(const struct entry *entry)
+{
+    return (struct slice){ entry->data, entry->key_size };
+}
 
 /* How many keys there are; what has expired unnoticed counts. */
 static inline size_t store_count(const struct store *store) { return store->tables[0].count + store->tables[1].count; }
@@ -85,7 +88,8 @@ static inline int64_t entry_deadline(const struct store *store, const struct ent
 /* Visits the entries of one step of a walk through all keys, which begins and ends with cursor 0; returns the cursor of
  * the next step. Whatever is there during the whole walk is visited, also if the table is resized meanwhile; some of it
  * perhaps twice. The visitor may not change the store. Source: P. Noordhuis' reverse binary cursor, as in Redis. */
-uint64_t store_scan(struct store *store, uint64_t cursor, void (*visit)(void *arg, const struct entry *entry), void *arg);
+uint64_t store_scan(struct store *store, uint64_t cursor, void (*visit)(void *arg, const struct entry *entry),
+                    void *arg);
 
 /* Whether there is work for store_tick. */
 static inline bool store_has_chores(const struct store *store)

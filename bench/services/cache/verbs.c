@@ -84,9 +84,15 @@ void verb_getrange(struct plan *plan, const struct request *request)
         one_key(plan, request, OP_GETRANGE, request_argument(request, 3))->number = first;
 }
 
-void verb_incr(struct plan *plan, const struct request *request) { one_key(plan, request, OP_INCRBY, nothing)->number = 1; }
+void verb_incr(struct plan *plan, const struct request *request)
+{
+    one_key(plan, request, OP_INCRBY, nothing)->number = 1;
+}
 
-void verb_decr(struct plan *plan, const struct request *request) { one_key(plan, request, OP_INCRBY, nothing)->number = -1; }
+void verb_decr(struct plan *plan, const struct request *request)
+{
+    one_key(plan, request, OP_INCRBY, nothing)->number = -1;
+}
 
 void verb_incrby(struct plan *plan, const struct request *request)
 {
@@ -117,7 +123,10 @@ void verb_strlen(struct plan *plan, const struct request *request) { one_key(pla
 
 void verb_type(struct plan *plan, const struct request *request) { one_key(plan, request, OP_TYPE, nothing); }
 
-void verb_ttl(struct plan *plan, const struct request *request) { one_key(plan, request, OP_TTL, nothing)->flags = OP_SECONDS; }
+void verb_ttl(struct plan *plan, const struct request *request)
+{
+    one_key(plan, request, OP_TTL, nothing)->flags = OP_SECONDS;
+}
 
 void verb_pttl(struct plan *plan, const struct request *request) { one_key(plan, request, OP_TTL, nothing); }
 
@@ -148,7 +157,8 @@ void verb_mset(struct plan *plan, const struct request *request)
         return;
     }
     for (size_t i = 1; i < request->count; i += 2) {
-        struct operation *operation = plan_key(plan, OP_MSET, request_argument(request, i), request_argument(request, i + 1));
+        struct operation *operation = plan_key(plan, OP_MSET, request_argument(request, i),
+                                               request_argument(request, i + 1));
         if (plan->failed)
             return;
         uint32_t lane = plan->planned[plan->planned_count - 1].lane;

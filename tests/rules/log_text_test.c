@@ -1,0 +1,166 @@
+/* log_text_test.c: the log: order, what a slow sink costs, flush, levels, the memory warning. */
+#include "support.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+/* ---- order */
+
+enum { SENDERS = 8, RECORDS = 100 };
+static int next_of[SENDERS], records, wrong;
+static pthread_t sink_thread;
+
+static void check_order(const tr_log_record *record, void *arg)
+{
+    CHECK(arg == &records);
+    if (strcmp(record->event, "order") != 0)
+        return;
+    if (records++ == 0)
+        sink_thread = pthread_self();
+    wrong += !pthread_equal(sink_thread, pthread_self());
+    int sender, number;
+    CHECK_EQ(sscanf(record->text, "%d %d", &sender, &number), 2);
+    wrong += number != next_of[sender]++;
+    wrong += tr_nobody(record->pid) || record->time_ns <= 0 || strcmp(record->label, "writer") != 0;
+}
+static void writer(const tr_msg *arg)
+{
+    int sender = *(const int *)tr_expect(arg, sizeof sender);
+    for (int i = 0; i < RECORDS; i++) {
+        tr_log_event(TR_WARNING, "order", "%d %d", sender, i);
+        if (i % 16 == 0)
+            tr_log_flush();
+    }
+}
+static void write_much(void)
+{
+    tr_ref monitors[SENDERS];
+    for (int i = 0; i < SENDERS; i++)
+        tr_spawn_with(writer, &i, sizeof i, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitors[i], .label = "writer" });
+    for (int i = 0; i < SENDERS; i++)
+        await_down(monitors[i]);
+}
+TEST(log_text, sink_gets_each_senders_records_in_order_on_one_thread)
+{
+    the_body = write_much;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 4, .log = check_order, .log_arg = &records }, enter_body, NULL, 0), 0);
+    CHECK_EQ(records, SENDERS * RECORDS);
+    CHECK_EQ(wrong, 0);
+}
+
+/* ---- a slow sink */
+
+static int taken, told, held = 1;
+static char told_text[200];
+static void slow_sink(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) != 0)
+        usleep(1000);
+    if (strcmp(record->event, "lost") == 0) {
+        told++;
+        snprintf(told_text, sizeof told_text, "%s", record->text);
+    } else {
+        taken++;
+    }
+}
+static void write_too_much(void)
+{
+    for (int i = 0; i < 3000; i++)
+        tr_log(TR_ERROR, "%d", i); /* never blocks: the sink is stuck */
+    tr_system_info info;
+    CHECK_EQ(tr_system(&info), TR_OK);
+    CHECK(info.log_dropped > 0 && info.log_dropped < 3000);
+    __atomic_store_n(&held, 0, __ATOMIC_RELEASE);
+    tr_log_flush();
+    CHECK_EQ(taken + (int)info.log_dropped, 3000);
+    CHECK_EQ(told, 1);
+    char expected[200];
+    snprintf(expected, sizeof expected, "%d log records were dropped", (int)info.log_dropped);
+    RULE("LOG-05");
+    CHECK(strncmp(told_text, expected, strlen(expected)) == 0);
+}
+TEST(log_text, slow_sink_loses_records_and_is_told_how_many)
+{
+    the_body = write_too_much;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 2, .log = slow_sink }, enter_body, NULL, 0), 0);
+}
+
+/* What is lost last is told at the end, too. */
+static int last_told;
+static void sink_once(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    usleep(20000);
+    last_told += strcmp(record->event, "lost") == 0;
+}
+static void write_and_stop(void)
+{
+    for (int i = 0; i < 1100; i++)
+        tr_log(TR_ERROR, "%d", i);
+}
+static void count_only(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    static int first = 1;
+    if (first)
+        sink_once(record, arg);
+    else
+        last_told += strcmp(record->event, "lost") == 0;
+    first = 0;
+}
+TEST(log_text, everything_reaches_the_sink_before_the_stop)
+{
+    the_body = write_and_stop;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 2, .log = count_only }, enter_body, NULL, 0), 0);
+    CHECK_EQ(last_told, 1);
+}
+
+/* ---- levels */
+
+static int seen[8];
+static void count_levels(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    seen[record->level]++;
+}
+static void log_each_level(void)
+{
+    for (int level = TR_DEBUG; level <= TR_ERROR; level++)
+        tr_log((tr_level)level, "x");
+}
+TEST(log_text, records_below_the_level_are_not_made)
+{
+    the_body = log_each_level;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_levels }, enter_body, NULL, 0), 0);
+    CHECK(seen[TR_DEBUG] == 0 && seen[TR_INFO] == 0 && seen[TR_WARNING] == 1 && seen[TR_ERROR] == 1);
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_levels, .log_level = TR_DEBUG }, enter_body, NULL, 0), 0);
+    CHECK(seen[TR_DEBUG] == 1 && seen[TR_INFO] == 1 && seen[TR_WARNING] == 2 && seen[TR_ERROR] == 2);
+}
+
+/* ---- memory */
+
+static int memory_warnings;
+static void count_memory(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    memory_warnings += strcmp(record->event, "memory") == 0;
+}
+static void use_memory(void)
+{
+    void *volatile memory = tr_alloc(8 << 20);
+    CHECK(memory != NULL);
+    for (int i = 0; i < 3000 && __atomic_load_n(&memory_warnings, __ATOMIC_RELAXED) == 0; i++)
+        tr_sleep(1);
+    for (int i = 0; i < 100; i++)
+        tr_sleep(1);
+}
+TEST(log_text, memory_above_the_mark_is_told_once)
+{
+    the_body = use_memory;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = 4 << 20 }, enter_body, NULL, 0), 0);
+    CHECK_EQ(memory_warnings, 1);
+    memory_warnings = 0;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = (size_t)1 << 40 }, enter_body, NULL, 0), 0);
+    CHECK_EQ(memory_warnings, 0);
+}
