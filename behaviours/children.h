@@ -1,8 +1,9 @@
-/* children.h: a supervisor's children: in start order, and found by pid or by id in constant time.
+/* children.h: a supervisor's children: found by pid or by id in constant time, and in start order where that matters.
  *
- *     first <-> ... <-> last      start order: `last` is the one that is terminated first
  *     by_pid                      pid -> child, for every child whose pid is not nobody
- *     by_id                       id -> child, for every child, where ids name children (`named`)
+ * and, where ids name children (`named`; else they are known by their pids only, and always have one once they started):
+ *     first <-> ... <-> last      start order: `last` is the one that is terminated first
+ *     by_id                       id -> child, for every child
  *
  * Invariants, which children_valid checks:
  *     state STOPPED     pid is nobody
@@ -13,19 +14,25 @@
 #ifndef TROUPE_BEHAVIOURS_CHILDREN_H
 #define TROUPE_BEHAVIOURS_CHILDREN_H
 
+#include "blocks.h"
+#include "shapes.h"
 #include "spec.h"
 
 enum child_state { CHILD_STOPPED, CHILD_RUNNING, CHILD_RESTARTING };
 
-/* One block: this, then a struct backoff if the supervisor has that option, then the child's own spec, or, of a child
- * made from a template, its own argument. */
+/* One block: this; a struct order if named; a struct backoff if the supervisor has that option; then, if named, its own
+ * spec, else its own argument and its own name. */
 struct child {
     tr_pid pid;
+    const struct spec *spec; /* its own, the template, or a shape */
+    uint64_t state : 2;      /* enum child_state */
+    uint64_t has_arg : 1;    /* an argument of its own, key bytes of it */
+    uint64_t has_name : 1;   /* a name of its own */
+    uint64_t key : 60;       /* hash of the id (named), or size of its own argument */
+};
+
+struct order {
     struct child *before, *after;
-    const struct spec *spec;
-    uint64_t state : 2;   /* enum child_state */
-    uint64_t has_arg : 1; /* an argument of its own, key bytes of it */
-    uint64_t key : 61;    /* hash of the id (named), or size of its own argument */
 };
 
 /* How often a child was restarted in a row, for the back-off option. */
@@ -35,9 +42,11 @@ struct backoff {
     uint32_t serial; /* of the retry that is awaited: others are stale */
 };
 
-/* A table of children under a 64-bit key, open addressing. */
+/* A table of children under a 64-bit key, open addressing. A slot's mark says how far it is from its home, and a part of
+ * its hash: so searching and closing gaps look into no child but the right one, all others being cold where there are many. */
 struct index {
     struct child **slots;
+    uint16_t *marks;   /* behind the slots, in one block */
     size_t size, used; /* size: 0 or a power of two */
 };
 
@@ -45,21 +54,35 @@ struct children {
     struct child *first, *last;
     size_t count, restarting, significant_live;
     struct index by_pid, by_id;
-    bool named, backs_off; /* constant after the supervisor's init */
+    struct blocks blocks;
+    struct shapes shapes;
+    bool named, shaped, backs_off; /* constant after the supervisor's init; shaped: specs are shapes */
 };
 
-/* Makes a child that is in no list. spec: copied into the child, with its argument or without (spec_copy), if `own`;
- * else the template. arg: a template child's own (NULL: none). NULL: no memory. */
-struct child *child_new(const struct children *children, const struct spec *spec, bool own, bool keep_arg,
-                        const void *arg, size_t arg_size);
+/* Makes a named child, which is in no list yet, with a copy of the spec, with its argument or without. NULL: no memory. */
+struct child *child_new(struct children *children, const struct spec *spec, bool keep_arg);
+/* Makes a child that is not named. spec: of `shaped` children what they are started from, else the template, which must
+ * stay. name, arg: its own, copied; NULL: none. NULL: no memory. */
+struct child *child_new_pooled(struct children *children, const struct spec *spec, const char *name, const void *arg,
+                               size_t arg_size);
 /* Frees a child that is in no list. */
-void child_free(struct child *child);
-struct backoff *child_backoff(struct child *child);
-/* The argument to start with: its own, else its spec's. */
+void child_free(struct children *children, struct child *child);
+struct backoff *child_backoff(const struct children *children, struct child *child);
+/* The argument to start with: its own, else its spec's; and the name, or NULL. */
 const void *child_arg(const struct children *children, const struct child *child, size_t *size);
+const char *child_name(const struct children *children, const struct child *child);
 bool child_is_supervisor(const struct child *child);
 /* For reports and lists; never NULL. */
 const char *child_id(const struct children *children, const struct child *child);
+/* Only of named children: the neighbours in start order, or NULL. */
+static inline struct child *child_before(const struct child *child)
+{
+    return ((const struct order *)(child + 1))->before;
+}
+static inline struct child *child_after(const struct child *child)
+{
+    return ((const struct order *)(child + 1))->after;
+}
 
 /* Adds a stopped child as the last; false: no memory, nothing changed. The id must be new. */
 bool children_add(struct children *children, struct child *child);
@@ -71,6 +94,9 @@ void children_set(struct children *children, struct child *child, enum child_sta
 struct child *children_by_pid(const struct children *children, tr_pid pid);
 struct child *children_by_id(const struct children *children, const char *id);
 struct child *children_by_key(const struct children *children, uint64_t key);
+/* Walks all children: named ones from the last to the first, others, if they have a pid, in no order. Begins with NULL and a
+ * *slot of 0. Nothing may be added, removed or set meanwhile. */
+struct child *children_walk(const struct children *children, const struct child *child, size_t *slot);
 /* Slow: for tests. */
 bool children_valid(const struct children *children);
 

@@ -31,11 +31,20 @@ static tr_text shutdown_text(int64_t shutdown_ms)
     return text;
 }
 
+/* Its id, or else its name. */
+static const char *known_as(const struct supervisor *supervisor, const struct child *child)
+{
+    const char *name = child_name(&supervisor->children, child);
+    return supervisor->children.named || name == NULL ? child_id(&supervisor->children, child) : name;
+}
+
 void report_progress(const struct supervisor *supervisor, const struct child *child)
 {
-    const struct spec *spec = child->spec;
-    tr_log_event(TR_INFO, "progress", "started child %.60s %s (%.40s, %s)", child_id(&supervisor->children, child),
-                 tr_pid_text(child->pid).s, start_name(spec), restart_types[spec->restart]);
+    enum { SLOT_BITS = 26 };
+    unsigned slot = child->pid.id & ((1U << SLOT_BITS) - 1);
+    tr_log_event(TR_INFO, "progress", "started child %.60s <0.%u.%llu> (%.40s, %s)", known_as(supervisor, child), slot,
+                 (unsigned long long)(child->pid.id >> SLOT_BITS), start_name(child->spec),
+                 restart_types[child->spec->restart]);
 }
 
 void report_child(const struct supervisor *supervisor, const struct child *child, const char *context,
@@ -44,7 +53,7 @@ void report_child(const struct supervisor *supervisor, const struct child *child
     const struct spec *spec = child->spec;
     char text[128];
     tr_log_event(TR_ERROR, context, "%s: child %.60s %s (%.40s, %s, %sshutdown %s, %s)",
-                 tr_reason_text(reason, text, sizeof text), child_id(&supervisor->children, child),
+                 tr_reason_text(reason, text, sizeof text), known_as(supervisor, child),
                  tr_nobody(child->pid) ? "not started" : tr_pid_text(child->pid).s, start_name(spec),
                  restart_types[spec->restart], spec->significant ? "significant, " : "",
                  shutdown_text(spec->shutdown_ms).s, child_is_supervisor(child) ? "supervisor" : "worker");

@@ -35,7 +35,7 @@ static int start_new(struct supervisor *supervisor, struct child *child, const v
     if (child == NULL)
         return answer_status(from, TR_ENOMEM);
     if (!children_add(&supervisor->children, child)) {
-        child_free(child);
+        child_free(&supervisor->children, child);
         return answer_status(from, TR_ENOMEM);
     }
     struct started started = child_start_with(supervisor, child, arg, arg_size);
@@ -72,7 +72,11 @@ static int start_child(struct supervisor *supervisor, const tr_msg *request, tr_
         if (present != NULL)
             return answer_status(from, TR_EALREADY_PRESENT);
     }
-    struct child *child = child_new(&supervisor->children, spec, true, spec->restart != TR_TEMPORARY, NULL, 0);
+    bool keep_arg = spec->restart != TR_TEMPORARY; /* SUP-28 */
+    struct child *child = supervisor->children.named
+                              ? child_new(&supervisor->children, spec, keep_arg)
+                              : child_new_pooled(&supervisor->children, spec, spec_name(spec),
+                                                 keep_arg ? spec_arg(spec) : NULL, spec->arg_size);
     return start_new(supervisor, child, spec_arg(spec), spec->arg_size, from);
 }
 
@@ -83,12 +87,10 @@ static int start_with(struct supervisor *supervisor, const tr_msg *request, tr_f
     if (supervisor->is.strategy != TR_SIMPLE_ONE_FOR_ONE)
         return answer_status(from, TR_EKIND);
     if (tr_tag(request) == SUP_START_TEMPLATE)
-        return start_new(supervisor, child_new(&supervisor->children, template, false, false, NULL, 0),
+        return start_new(supervisor, child_new_pooled(&supervisor->children, template, NULL, NULL, 0),
                          spec_arg(template), template->arg_size, from);
-    bool keep_arg = template->restart != TR_TEMPORARY; /* SUP-28 */
-    const void *arg = tr_body(request);
-    struct child *child = child_new(&supervisor->children, template, false, false, keep_arg ? arg : NULL,
-                                    keep_arg ? tr_size(request) : 0);
+    const void *arg = tr_body(request), *kept = template->restart == TR_TEMPORARY ? NULL : arg; /* SUP-28 */
+    struct child *child = child_new_pooled(&supervisor->children, template, NULL, kept, tr_size(request));
     return start_new(supervisor, child, arg, tr_size(request), from);
 }
 
@@ -171,11 +173,11 @@ static int terminate_pid(struct supervisor *supervisor, const tr_msg *request, t
 static int which_children(struct supervisor *supervisor, const tr_msg *request, tr_from from)
 {
     const struct children *children = &supervisor->children;
-    size_t ids_size = sizeof "undefined", at = sizeof "undefined";
+    size_t ids_size = sizeof "undefined", at = sizeof "undefined", slot = 0;
     tr_msg *reply;
     (void)request;
     if (children->named)
-        for (const struct child *child = children->last; child != NULL; child = child->before)
+        for (const struct child *child = children->last; child != NULL; child = child_before(child))
             ids_size += strlen(child_id(children, child)) + 1;
     struct listing *listing = tr_new(1, sizeof *listing + children->count * sizeof(struct line) + ids_size, &reply);
     if (listing == NULL)
@@ -184,7 +186,7 @@ static int which_children(struct supervisor *supervisor, const tr_msg *request, 
     struct line *line = (struct line *)(void *)(listing + 1);
     char *ids = (char *)(line + children->count);
     memcpy(ids, "undefined", sizeof "undefined");
-    for (const struct child *child = children->last; child != NULL; child = child->before, line++) {
+    for (const struct child *child = NULL; (child = children_walk(children, child, &slot)) != NULL; line++) {
         *line = (struct line){ .is_supervisor = child_is_supervisor(child),
                                .restarting = child->state == CHILD_RESTARTING };
         if (child->state == CHILD_RUNNING)
@@ -205,7 +207,8 @@ static int count_children(struct supervisor *supervisor, const tr_msg *request, 
     bool is_simple = supervisor->is.strategy == TR_SIMPLE_ONE_FOR_ONE;
     tr_child_counts counts = { .specs = is_simple ? 1 : children->count };
     (void)request;
-    for (const struct child *child = is_simple ? NULL : children->first; child != NULL; child = child->after) {
+    size_t slot = is_simple ? SIZE_MAX : 0; /* simple: all are like the template */
+    for (const struct child *child = NULL; (child = children_walk(children, child, &slot)) != NULL;) {
         counts.supervisors += child_is_supervisor(child);
         counts.active += children->named && child->state == CHILD_RUNNING && tr_is_alive(child->pid); /* SUP-10 */
     }

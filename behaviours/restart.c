@@ -19,7 +19,7 @@ static int64_t backoff_next(const struct supervisor *supervisor, struct child *c
 {
     if (!supervisor->children.backs_off)
         return 0;
-    struct backoff *backoff = child_backoff(child);
+    struct backoff *backoff = child_backoff(&supervisor->children, child);
     int64_t wait_ms = supervisor->is.backoff_ms, max_ms = supervisor->is.backoff_max_ms;
     if (lived && (tr_now_ns() - backoff->started_ns) / NS_PER_MS >= max_ms)
         backoff->in_a_row = 0;
@@ -35,7 +35,7 @@ static bool retry_in(const struct supervisor *supervisor, struct child *child, i
 {
     struct retry retry = { .pid = child->pid, .key = child->key };
     if (supervisor->children.backs_off)
-        retry.serial = ++child_backoff(child)->serial;
+        retry.serial = ++child_backoff(&supervisor->children, child)->serial;
     if (wait_ms > 0)
         return tr_send_after(wait_ms, tr_self(), SUP_RETRY, &retry, sizeof retry, NULL) == TR_OK;
     return tr_send(tr_self(), SUP_RETRY, &retry, sizeof retry) == TR_OK;
@@ -60,7 +60,7 @@ static struct child *restart_one(struct supervisor *supervisor, struct child *ch
 static void stop_back_to(struct supervisor *supervisor, const struct child *first)
 {
     for (struct child *child = supervisor->children.last, *before; child != NULL; child = before) {
-        before = child == first ? NULL : child->before;
+        before = child == first ? NULL : child_before(child);
         child_stop(supervisor, child);
         child_gone(supervisor, child); /* SUP-23: temporary ones don't come back */
     }
@@ -74,7 +74,7 @@ static struct child *restart_group(struct supervisor *supervisor, struct child *
     children_set(children, failed, CHILD_STOPPED, (tr_pid){ 0 });
     stop_back_to(supervisor, all ? NULL : failed);
     for (struct child *child = all ? children->first : failed, *after; child != NULL; child = after) {
-        after = child->after;
+        after = child_after(child);
         if (restart_one(supervisor, child) != NULL) {
             children_set(children, child, CHILD_RESTARTING, child == failed ? last_pid : (tr_pid){ 0 });
             return child; /* SUP-25: those after it stay stopped until a retry succeeds */
@@ -158,7 +158,7 @@ int restart_on_retry(struct supervisor *supervisor, const tr_msg *message)
     struct child *child = children->named ? children_by_key(children, retry->key)
                                           : children_by_pid(children, retry->pid);
     if (child == NULL || child->state != CHILD_RESTARTING ||
-        (children->backs_off && child_backoff(child)->serial != retry->serial))
+        (children->backs_off && child_backoff(children, child)->serial != retry->serial))
         return TR_OK; /* terminated, or started by somebody, meanwhile */
     return restart(supervisor, child);
 }

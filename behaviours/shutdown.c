@@ -44,7 +44,7 @@ void child_stop(struct supervisor *supervisor, struct child *child)
     children_set(&supervisor->children, child, CHILD_STOPPED, (tr_pid){ 0 });
 }
 
-/* ---- all at once. While this goes on, RESTARTING means: judged already, by its EXIT. */
+/* ---- all at once. While this goes on, RESTARTING means: not to be judged (any more): it was by its EXIT, or it did not run. */
 
 static bool is_about_a_child(const tr_msg *message, const void *supervisor)
 {
@@ -56,16 +56,13 @@ static bool is_about_a_child(const tr_msg *message, const void *supervisor)
 /* Asks all; returns how many there are to wait for. */
 static size_t ask_all(struct supervisor *supervisor)
 {
-    size_t left = 0;
-    for (struct child *child = supervisor->children.first; child != NULL; child = child->after) {
+    size_t left = 0, slot = 0;
+    for (struct child *child = NULL; (child = children_walk(&supervisor->children, child, &slot)) != NULL;)
         if (child->state == CHILD_RUNNING) {
             (void)tr_monitor(child->pid);
             ask(child);
             left++;
-        } else {
-            children_set(&supervisor->children, child, CHILD_STOPPED, (tr_pid){ 0 });
         }
-    }
     return left;
 }
 
@@ -73,9 +70,10 @@ static size_t ask_all(struct supervisor *supervisor)
 static int64_t kill_due(const struct supervisor *supervisor, int64_t after_ms, int64_t until_ms)
 {
     int64_t next_ms = TR_INFINITY;
-    for (const struct child *child = supervisor->children.first; child != NULL; child = child->after) {
+    size_t slot = 0;
+    for (const struct child *child = NULL; (child = children_walk(&supervisor->children, child, &slot)) != NULL;) {
         int64_t patience_ms = child->spec->shutdown_ms;
-        if (patience_ms <= after_ms || child->state == CHILD_STOPPED)
+        if (patience_ms <= after_ms)
             continue;
         if (patience_ms <= until_ms)
             tr_exit_signal(child->pid, TR_KILL);
@@ -127,6 +125,6 @@ void children_stop(struct supervisor *supervisor)
     if (is_pooled(supervisor))
         stop_at_once(supervisor);
     else
-        for (struct child *child = supervisor->children.last; child != NULL; child = child->before)
+        for (struct child *child = supervisor->children.last; child != NULL; child = child_before(child))
             child_stop(supervisor, child);
 }

@@ -163,6 +163,11 @@ void spec_copy(const struct spec *spec, bool with_arg, struct spec *to)
         to->arg = to->arg_size = 0;
 }
 
+size_t spec_bare_size(const struct spec *spec)
+{
+    return sizeof *spec + (spec->extra == 0 ? 0 : sizeof(struct spec_extra));
+}
+
 static const void *at_offset(const struct spec *spec, uint32_t offset)
 {
     return offset == 0 ? NULL : (const char *)spec + offset;

@@ -75,6 +75,9 @@ void tree_pack(const tr_supervisor *supervisor, struct tree *to);
 size_t spec_copy_size(const struct spec *spec, bool with_arg);
 void spec_copy(const struct spec *spec, bool with_arg, struct spec *to);
 
+/* How much of a packed spec is neither id, name nor argument: the struct, and its extra. */
+size_t spec_bare_size(const struct spec *spec);
+
 /* Walks a tree: the first of child_count specs, and the one after a spec. */
 const struct spec *tree_first(const struct tree *tree);
 const struct spec *spec_next(const struct spec *spec);

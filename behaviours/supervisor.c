@@ -12,7 +12,7 @@ struct started child_start_with(struct supervisor *supervisor, struct child *chi
     struct started started = { 0 };
     const struct launch launch = { .kind = (enum child_kind)spec->kind,
                                    .target = spec->target,
-                                   .name = spec_name(spec),
+                                   .name = child_name(&supervisor->children, child),
                                    .arg = arg,
                                    .arg_size = arg_size,
                                    .start_timeout_ms = spec_start_timeout_ms(spec),
@@ -23,7 +23,7 @@ struct started child_start_with(struct supervisor *supervisor, struct child *chi
     if (started.status == TR_OK) {
         children_set(&supervisor->children, child, CHILD_RUNNING, started.pid);
         if (supervisor->children.backs_off)
-            child_backoff(child)->started_ns = tr_now_ns();
+            child_backoff(&supervisor->children, child)->started_ns = tr_now_ns();
         report_progress(supervisor, child);
     }
     return started;
@@ -51,7 +51,7 @@ static bool add_children(struct supervisor *supervisor, const struct tree *tree)
 {
     const struct spec *spec = tree_first(tree);
     for (size_t i = 0; i < tree->child_count; i++, spec = spec_next(spec)) {
-        struct child *child = child_new(&supervisor->children, spec, true, spec->restart != TR_TEMPORARY, NULL, 0);
+        struct child *child = child_new(&supervisor->children, spec, spec->restart != TR_TEMPORARY);
         if (child == NULL || !children_add(&supervisor->children, child))
             return false;
     }
@@ -73,7 +73,7 @@ static int start_children(struct supervisor *supervisor, const struct tree *tree
 {
     const struct spec *spec = tree_first(tree);
     for (struct child *child = supervisor->children.first, *after; child != NULL; child = after) {
-        after = child->after;
+        after = child_after(child);
         struct started started = child_start_with(supervisor, child, spec_arg(spec), spec->arg_size);
         if (started.status == TR_IGNORE)
             child_gone(supervisor, child);
@@ -90,6 +90,7 @@ static int start(void *state, const tr_msg *arg)
     const struct tree *tree = tr_body(arg);
     supervisor->is = *tree;
     supervisor->children.named = !is_pooled(supervisor);
+    supervisor->children.shaped = tree->strategy == TR_DYNAMIC;
     supervisor->children.backs_off = tree->backoff_ms > 0;
     if (!intensity_init(&supervisor->intensity, tree->intensity, tree->period_s))
         return TR_ENOMEM;

@@ -3,34 +3,28 @@
 
 /* ---- call, callname: one client, one server, n calls */
 
-static void call_in_turn(struct bench *bench, tr_pid (*server)(void))
+static inline uint64_t increment(tr_pid server)
+{
+    uint64_t count = 0;
+    tr_assert(tr_call(server, COUNTER_INCREMENT, NULL, 0, &count, sizeof count, 5000) == TR_OK);
+    return count;
+}
+
+static void call_in_turn(struct bench *bench, const char *name)
 {
     uint64_t n = bench_number(bench, "n"), last = 0;
+    tr_pid server = bench_start_counter(0, name);
     int64_t start = tr_now_ns();
     for (uint64_t i = 0; i < n; i++)
-        last = bench_call_counter(server(), COUNTER_INCREMENT);
+        last = increment(name != NULL ? tr_name(name) : server);
     bench_result(bench, n, start);
     bench_verify("the last reply", last, n);
-    bench_verify("the server's count", bench_call_counter(server(), COUNTER_TOTAL), n);
+    bench_verify("the server's count", bench_call_counter(server, COUNTER_TOTAL), n);
 }
 
-static tr_pid only_server;
+static void call_run(struct bench *bench) { call_in_turn(bench, NULL); }
 
-static tr_pid by_pid(void) { return only_server; }
-
-static tr_pid by_name(void) { return tr_name("counter"); }
-
-static void call_run(struct bench *bench)
-{
-    only_server = bench_start_counter(0, NULL);
-    call_in_turn(bench, by_pid);
-}
-
-static void callname_run(struct bench *bench)
-{
-    bench_start_counter(0, "counter");
-    call_in_turn(bench, by_name);
-}
+static void callname_run(struct bench *bench) { call_in_turn(bench, "counter"); }
 
 const struct workload bench_call = {
     .name = "call", .what = "one client, n calls to one server", .defaults = { { "n", "500000" } }, .run = call_run
@@ -52,7 +46,7 @@ static void client(const tr_msg *arg)
     uint64_t last = 0;
     bench_wait_for_go();
     for (uint64_t i = 0; i < me->calls; i++) {
-        uint64_t count = bench_call_counter(me->server, COUNTER_INCREMENT);
+        uint64_t count = increment(me->server);
         tr_assert(count > last);
         last = count;
     }
@@ -117,7 +111,7 @@ static void selective_run(struct bench *bench)
         tr_send(tr_self(), UNWANTED, &i, sizeof i);
     int64_t start = tr_now_ns();
     for (int i = 0; i < CALLS; i++)
-        last = bench_call_counter(server, COUNTER_INCREMENT);
+        last = increment(server);
     bench_result(bench, CALLS, start);
     bench_verify("the last reply", last, CALLS);
     tr_must(tr_info(tr_self(), &info));

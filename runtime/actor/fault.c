@@ -175,9 +175,11 @@ static size_t print_frame(char *at, size_t left, void *frame)
     Dl_info where;
     int written;
     if (dladdr(frame, &where) != 0 && where.dli_sname != NULL)
-        written = snprintf(at, left, "    %s+0x%zx\n", where.dli_sname, (size_t)((char *)frame - (char *)where.dli_saddr));
+        written = snprintf(at, left, "    %s+0x%zx\n", where.dli_sname,
+                           (size_t)((char *)frame - (char *)where.dli_saddr));
     else if (where.dli_fname != NULL)
-        written = snprintf(at, left, "    %s+0x%zx\n", where.dli_fname, (size_t)((char *)frame - (char *)where.dli_fbase));
+        written = snprintf(at, left, "    %s+0x%zx\n", where.dli_fname,
+                           (size_t)((char *)frame - (char *)where.dli_fbase));
     else
         written = snprintf(at, left, "    %p\n", frame);
     return written < 0 ? 0 : (size_t)written < left ? (size_t)written : left - 1;
@@ -194,7 +196,8 @@ static void landed(void *argument)
     for (int i = 0; i < last.frame_count && i < FRAMES_SHOWN && used < sizeof trace - 1; i++)
         used += print_frame(trace + used, sizeof trace - used, last.frames[i]);
     const char *what = last.overflow ? "stack overflow" : last.signal_number == SIGFPE ? "division" : "null access";
-    tr_reason reason = tr_because(TR_WHY_FAULT, last.signal_number, "%s at 0x%llx", what, (unsigned long long)last.address);
+    tr_reason reason = tr_because(TR_WHY_FAULT, last.signal_number, "%s at 0x%llx", what,
+                                  (unsigned long long)last.address);
     trace_event(worker->context.trace, TRACE_FAULT, self->pid);
     actor_faulted(self, notice_new(&worker->context, &reason, trace, used));
 }
@@ -240,15 +243,16 @@ static void say(const char *text)
 static void report_actor(const struct actor *actor)
 {
     char line[256];
-    snprintf(line, sizeof line, "troupe:   process %s, %s\n", tr_pid_text((tr_pid){ actor->pid }).s, actor_label(actor));
+    snprintf(line, sizeof line, "troupe:   process %s, %s\n", tr_pid_text((tr_pid){ actor->pid }).s,
+             actor_label(actor));
     say(line);
     const tr_msg *message = actor->current;
     if (actor->cold != NULL && actor->cold->received != NULL)
         message = actor->cold->received;
     if (message == NULL || message_kind(message) == KIND_START)
         return;
-    snprintf(line, sizeof line, "troupe:   last message: %s, tag %d, %zu bytes, from %s\n", report_kind_text(message), message->tag,
-             message_size(message), tr_pid_text((tr_pid){ message->sender }).s);
+    snprintf(line, sizeof line, "troupe:   last message: %s, tag %d, %zu bytes, from %s\n", report_kind_text(message),
+             message->tag, message_size(message), tr_pid_text((tr_pid){ message->sender }).s);
     say(line);
 }
 
@@ -261,12 +265,13 @@ static void crash_report(const struct worker *worker, const siginfo_t *info, con
 {
     static _Atomic uint32_t reporting;
     if (atomic_exchange_explicit(&reporting, 1, memory_order_acquire) != 0)
-        pause(); /* another thread is at it, and ends the program */
+        pause();              /* another thread is at it, and ends the program */
     signal(SIGALRM, SIG_DFL); /* the backtrace may wait for a lock of the code that has failed */
     alarm(REPORT_MOST_S);
     char line[256];
     if (info->si_code > 0 && info->si_code != SI_KERNEL)
-        snprintf(line, sizeof line, "troupe: %s at %p, not contained: %s\n", signal_name(info->si_signo), info->si_addr, why);
+        snprintf(line, sizeof line, "troupe: %s at %p, not contained: %s\n", signal_name(info->si_signo), info->si_addr,
+                 why);
     else
         snprintf(line, sizeof line, "troupe: %s, not contained: %s\n", signal_name(info->si_signo), why);
     say(line);

@@ -23,8 +23,9 @@ static bool libc_found;
 
 /* What compilers make of assignments and loops, and what is called with a null pointer most. In glibc they are assembly without frames, for each
  * kind of processor; dlsym gives the one that is used. */
-static const char *const leaf_names[] = { "memcpy", "memmove", "memset", "memcmp", "memchr", "memrchr", "rawmemchr", "strlen", "strnlen", "strcmp",
-                                          "strncmp", "strcpy", "strncpy", "stpcpy", "strchr", "strrchr", "strchrnul" };
+static const char *const leaf_names[] = { "memcpy",    "memmove", "memset",  "memcmp",  "memchr",   "memrchr",
+                                          "rawmemchr", "strlen",  "strnlen", "strcmp",  "strncmp",  "strcpy",
+                                          "strncpy",   "stpcpy",  "strchr",  "strrchr", "strchrnul" };
 enum { LEAVES = sizeof leaf_names / sizeof *leaf_names };
 static uintptr_t leaves[LEAVES];
 
@@ -38,8 +39,8 @@ static bool name_has(const char *name, const char *const *parts, size_t count)
 
 static enum owner owner_of(const char *name)
 {
-    static const char *const libraries[] = { "/libc.so", "/libc.musl", "/ld-linux", "/ld-musl", "/libpthread", "/libgcc_s", "linux-vdso",
-                                             "/libasan", "/libtsan", "/libubsan" };
+    static const char *const libraries[] = { "/libc.so",  "/libc.musl", "/ld-linux", "/ld-musl", "/libpthread",
+                                             "/libgcc_s", "linux-vdso", "/libasan",  "/libtsan", "/libubsan" };
     static const char *const runtime[] = { "/liburcu", "/libtroupe.so" };
     if (name_has(name, libraries, sizeof libraries / sizeof *libraries))
         return OWNER_LIBRARY;
@@ -50,7 +51,8 @@ static bool has_address(const struct dl_phdr_info *info, uintptr_t address)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         uintptr_t start = (uintptr_t)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-        if (info->dlpi_phdr[i].p_type == PT_LOAD && address >= start && address < start + (uintptr_t)info->dlpi_phdr[i].p_memsz)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && address >= start &&
+            address < start + (uintptr_t)info->dlpi_phdr[i].p_memsz)
             return true;
     }
     return false;

@@ -48,8 +48,11 @@ static struct actor *new_proxy(struct context *context)
     memset(proxy, 0, sizeof *proxy + sizeof(uint32_t));
     proxy->task.run = wake_thread;
     mailbox_init(&proxy->mailbox);
-    store_relaxed(&proxy->flags, ACTOR_PROXY | ACTOR_EXITING | ACTOR_GONE); /* relaxed: nobody knows it yet; no name, no links */
-    uint64_t pid = actor_cold(context, proxy) == NULL ? 0 : slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
+    store_relaxed(&proxy->flags,
+                  ACTOR_PROXY | ACTOR_EXITING | ACTOR_GONE); /* relaxed: nobody knows it yet; no name, no links */
+    uint64_t pid = actor_cold(context, proxy) == NULL
+                       ? 0
+                       : slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
     if (pid == 0) {
         if (proxy->cold != NULL)
             pool_free(context->pool, proxy->cold);
@@ -79,7 +82,8 @@ static void sleep_until(_Atomic uint32_t *awake, int64_t deadline)
         syscall(SYS_futex, awake, FUTEX_WAIT_PRIVATE, 0, deadline == NEVER ? NULL : &limit, NULL, 0);
 }
 
-int foreign_wait(struct actor *actor, uint64_t serial, int64_t deadline, void (*post)(void *arg), void *arg, tr_msg **reply)
+int foreign_wait(struct actor *actor, uint64_t serial, int64_t deadline, void (*post)(void *arg), void *arg,
+                 tr_msg **reply)
 {
     _Atomic uint32_t *awake = awake_of(actor);
     store_relaxed(awake, 0); /* relaxed: nobody wakes before the word is WAITING */
@@ -91,7 +95,8 @@ int foreign_wait(struct actor *actor, uint64_t serial, int64_t deadline, void (*
     uint64_t word = WAIT_WAITING(serial);
     if (atomic_compare_exchange_strong_explicit(&actor->wait, &word, 0, memory_order_acquire, memory_order_acquire))
         return WAIT_TIMEOUT;
-    while (load_acquire(awake) == 0) /* the answer has come in this moment, its task is on the way: it must not run later */
+    while (load_acquire(awake) ==
+           0) /* the answer has come in this moment, its task is on the way: it must not run later */
         sleep_until(awake, NEVER);
     store_relaxed(&actor->wait, 0);
     *reply = (tr_msg *)(uintptr_t)word;

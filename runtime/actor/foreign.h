@@ -10,6 +10,7 @@
 /* The calling thread's proxy; NULL: no memory or no slot. */
 struct actor *foreign_proxy(struct context *context);
 /* As wait_for, on the thread: blocks it. In a read section, which ends when post has run. Returns WAIT_REPLY or WAIT_TIMEOUT. */
-int foreign_wait(struct actor *proxy, uint64_t serial, int64_t deadline, void (*post)(void *arg), void *arg, tr_msg **reply);
+int foreign_wait(struct actor *proxy, uint64_t serial, int64_t deadline, void (*post)(void *arg), void *arg,
+                 tr_msg **reply);
 
 #endif

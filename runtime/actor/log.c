@@ -31,11 +31,13 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;
     pthread_t thread;
-    struct record *ring; /* (l) NULL: the log does not run */
+    struct record *ring;               /* (l) NULL: the log does not run */
     uint64_t written, taken, finished; /* (l) counts of records */
     uint64_t dropped, dropped_told;    /* (l) */
     bool end;                          /* (l) */
-} logger = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .emptied = PTHREAD_COND_INITIALIZER };
+} logger = { .lock = PTHREAD_MUTEX_INITIALIZER,
+             .filled = PTHREAD_COND_INITIALIZER,
+             .emptied = PTHREAD_COND_INITIALIZER };
 
 static const char *level_text(tr_level level)
 {
@@ -51,22 +53,28 @@ static void to_stderr(const tr_log_record *record, void *unused)
     time_t seconds = (time_t)(record->time_ns / NS_PER_S);
     struct tm broken;
     strftime(when, sizeof when, "%H:%M:%S", localtime_r(&seconds, &broken));
-    fprintf(stderr, "%s.%03d %s %s%s%s%s: %s\n", when, (int)(record->time_ns / NS_PER_MS % 1000), level_text(record->level), record->event,
-            record->name[0] != '\0' ? " \"" : "", record->name, record->name[0] != '\0' ? "\"" : "", record->text);
+    fprintf(stderr, "%s.%03d %s %s%s%s%s: %s\n", when, (int)(record->time_ns / NS_PER_MS % 1000),
+            level_text(record->level), record->event, record->name[0] != '\0' ? " \"" : "", record->name,
+            record->name[0] != '\0' ? "\"" : "", record->text);
 }
 
 static void give_to(void (*sink)(const tr_log_record *record, void *arg), const struct record *record)
 {
-    tr_log_record shown = { record->level, record->time_ns, record->pid, record->label, record->name, record->event, record->text };
+    tr_log_record shown = { record->level, record->time_ns, record->pid, record->label,
+                            record->name,  record->event,   record->text };
     sink(&shown, settings.log_arg);
 }
 
-static void give_to_sink(const struct record *record) { give_to(settings.log != NULL ? settings.log : to_stderr, record); }
+static void give_to_sink(const struct record *record)
+{
+    give_to(settings.log != NULL ? settings.log : to_stderr, record);
+}
 
 static void tell_dropped(uint64_t count)
 {
     struct record record = { .level = TR_WARNING, .time_ns = clock_wall(), .event = "lost" };
-    snprintf(record.text, sizeof record.text, "%llu log records were dropped: the sink is too slow", (unsigned long long)count);
+    snprintf(record.text, sizeof record.text, "%llu log records were dropped: the sink is too slow",
+             (unsigned long long)count);
     give_to_sink(&record);
 }
 
@@ -184,7 +192,8 @@ void log_write(struct actor *actor, tr_level level, const char *event, const cha
 /* The events of supervisors (LOG-04), which tr_config.quiet_restarts turns off together with crash reports. */
 static bool is_report(const char *event)
 {
-    static const char *const reports[] = { "progress", "child_terminated", "start_error", "shutdown_error", "shutdown" };
+    static const char *const reports[] = { "progress", "child_terminated", "start_error", "shutdown_error",
+                                           "shutdown" };
     for (size_t i = 0; i < TR_COUNT(reports); i++)
         if (strcmp(event, reports[i]) == 0)
             return true;

@@ -21,12 +21,14 @@ bool mailbound_init(struct context *context, struct actor *actor, const tr_spawn
     struct bound *bound = pool_alloc(context->pool, sizeof *bound);
     if (bound == NULL)
         return false;
-    store_relaxed(&bound->messages, options->mailbox_messages == 0 ? INT64_MAX / 2 : (int64_t)options->mailbox_messages);
+    store_relaxed(&bound->messages,
+                  options->mailbox_messages == 0 ? INT64_MAX / 2 : (int64_t)options->mailbox_messages);
     store_relaxed(&bound->bytes, options->mailbox_bytes == 0 ? INT64_MAX / 2 : (int64_t)options->mailbox_bytes);
     bound->policy = options->overflow;
     bound->wait_ms = options->overflow_wait_ms;
     actor->cold->bound = bound;
-    atomic_fetch_or_explicit(&actor->flags, ACTOR_BOUNDED, memory_order_relaxed); /* relaxed: nobody knows the actor yet */
+    atomic_fetch_or_explicit(&actor->flags, ACTOR_BOUNDED,
+                             memory_order_relaxed); /* relaxed: nobody knows the actor yet */
     return true;
 }
 
@@ -109,18 +111,30 @@ bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline)
     }
 }
 
-void mailbound_give_received(struct actor *self, tr_msg *message) { put_back(self->cold->bound, message_size(message)); }
+void mailbound_give_received(struct actor *self, tr_msg *message)
+{
+    if ((message_flags(message) & MESSAGE_COUNTED) == 0)
+        return;
+    message_unflag(message, MESSAGE_COUNTED);
+    put_back(self->cold->bound, message_size(message));
+}
+
+bool mailbound_forgets(struct context *context, struct actor *self, tr_msg *message)
+{
+    struct bound *bound = self->cold->bound;
+    bool over = load_relaxed(&bound->messages) < 0 || load_relaxed(&bound->bytes) < 0;
+    if (!over || bound->policy != TR_OVERFLOW_DROP_OLDEST || (message_flags(message) & MESSAGE_COUNTED) == 0 ||
+        message_kind(message) == KIND_CALL)
+        return false;
+    mailbound_give_received(self, message);
+    context_count(context, COUNT_LOST);
+    return true;
+}
 
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message)
 {
-    struct bound *bound = self->cold->bound;
-    if ((message_flags(message) & MESSAGE_COUNTED) == 0)
-        return true;
-    message_unflag(message, MESSAGE_COUNTED);
-    bool over = load_relaxed(&bound->messages) < 0 || load_relaxed(&bound->bytes) < 0;
-    put_back(bound, message_size(message));
-    if (!over || bound->policy != TR_OVERFLOW_DROP_OLDEST || message_kind(message) == KIND_CALL)
-        return true;
-    context_count(context, COUNT_LOST);
-    return false;
+    if (mailbound_forgets(context, self, message))
+        return false;
+    mailbound_give_received(self, message);
+    return true;
 }

@@ -17,7 +17,8 @@ int mailbound_take_slow(struct context *context, struct actor *actor, size_t siz
 /* A send takes room: TR_OK; TR_EFULL: by the policy of the receiver, the sender may wait (mailbound_wait). Inside a read section. */
 static inline int mailbound_take(struct context *context, struct actor *actor, size_t size)
 {
-    return LIKELY((load_relaxed(&actor->flags) & ACTOR_BOUNDED) == 0) ? TR_OK : mailbound_take_slow(context, actor, size);
+    return LIKELY((load_relaxed(&actor->flags) & ACTOR_BOUNDED) == 0) ? TR_OK
+                                                                      : mailbound_take_slow(context, actor, size);
 }
 /* After TR_EFULL: waits for room, if the receiver's policy says so: true: there was room a moment ago, try again; false: TR_EFULL it is. *deadline is 0 at
  * the first call and kept between calls. Blocks; outside read sections. */

@@ -32,10 +32,13 @@ static bool matches(const struct search *search, const tr_msg *message)
     return match->accept == NULL || match->accept(message, match->arg);
 }
 
-static bool was_flushed(const tr_msg *message)
+/* It is not there any more: it was flushed, or it is the oldest of a full mailbox that forgets. */
+static bool is_gone(struct actor *self, tr_msg *message)
 {
     enum message_kind kind = message_kind(message);
-    return (kind == KIND_DOWN || kind == KIND_EXIT) && (message_flags(message) & MESSAGE_DONE) != 0;
+    if (kind == KIND_DOWN || kind == KIND_EXIT)
+        return (message_flags(message) & MESSAGE_DONE) != 0;
+    return UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) && mailbound_forgets(context_self(), self, message);
 }
 
 static tr_msg *find_saved(struct search *search)
@@ -44,10 +47,10 @@ static tr_msg *find_saved(struct search *search)
     tr_msg *before = search->tested, *message = before == NULL ? self->saved.first : message_next(before);
     while (message != NULL) {
         tr_msg *next = message_next(message);
-        bool flushed = was_flushed(message);
-        if (flushed || matches(search, message)) {
+        bool gone = is_gone(self, message);
+        if (gone || matches(search, message)) {
             inbox_unsave(self, before, message);
-            if (!flushed)
+            if (!gone)
                 return message;
             message_free(context_self(), message);
         } else {
@@ -59,7 +62,7 @@ static tr_msg *find_saved(struct search *search)
     return NULL;
 }
 
-/* Whether the head, not consumed yet, is what is searched. Timeouts, signals and what was flushed are consumed here. */
+/* Whether the head, not consumed yet, is what is searched. Timeouts, signals and what is gone are consumed here. */
 static bool head_matches(struct search *search, tr_msg *head)
 {
     struct actor *self = search->self;
@@ -73,7 +76,7 @@ static bool head_matches(struct search *search, tr_msg *head)
         if (!visible)
             return false;
     }
-    if (message_kind(head) == KIND_TIMEOUT || was_flushed(head)) {
+    if (message_kind(head) == KIND_TIMEOUT || is_gone(self, head)) {
         inbox_use_head(self, head);
         return false;
     }

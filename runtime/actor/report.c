@@ -181,7 +181,8 @@ void report_memory(void)
         return;
     memory_told = true;
     char text[160];
-    snprintf(text, sizeof text, "the runtime's pools have grown to %zu bytes; memory_high_water is %zu", mapped, settings.memory_high_water);
+    snprintf(text, sizeof text, "the runtime's pools have grown to %zu bytes; memory_high_water is %zu", mapped,
+             settings.memory_high_water);
     log_write(NULL, TR_WARNING, "memory", text);
 }
 
@@ -203,7 +204,9 @@ void report_slow(struct task *task, unsigned worker, int64_t turn_ms)
     unsigned waiting = inject_count(&load_acquire(&scheduler.workers[worker])->pinned);
     if (waiting > 0)
         snprintf(pinned, sizeof pinned, " (%u pinned to it wait)", waiting);
-    snprintf(text, sizeof text, "worker %u has been in one turn for %lld ms; another goes on in its place%s. Let long work yield (tr_yield), or give it to tr_blocking",
+    snprintf(text, sizeof text,
+             "worker %u has been in one turn for %lld ms; another goes on in its place%s. Let long work yield "
+             "(tr_yield), or give it to tr_blocking",
              worker, (long long)turn_ms, pinned);
     log_write(NULL, TR_WARNING, "slow", text);
 }

@@ -46,7 +46,8 @@ static void *run_jobs(void *unused)
 bool blocking_submit(struct blocking_job *job)
 {
     pthread_mutex_lock(&blocking.lock);
-    if (blocking.idle == 0 && blocking.threads < BLOCKING_MOST && pthread_create(&blocking.ids[blocking.threads], NULL, run_jobs, NULL) == 0)
+    if (blocking.idle == 0 && blocking.threads < BLOCKING_MOST &&
+        pthread_create(&blocking.ids[blocking.threads], NULL, run_jobs, NULL) == 0)
         blocking.threads++;
     bool good = blocking.threads > 0;
     if (good) {

@@ -11,21 +11,22 @@
 #include <pthread.h>
 #include <sched.h>
 
-
 static _Thread_local struct context *here;
 
 static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER; /* a foreign thread's end against the stop */
-static struct context *contexts;                  /* (l) */
-static uint64_t counters_of_gone[COUNT_KINDS];    /* (l) */
-struct slots *context_tables[TABLE_COUNT];         /* (c) while the runtime runs */
-static _Atomic uint32_t open_to_foreign;          /* 1: a foreign thread may come in */
-static pthread_key_t foreign_key;                 /* its destructor gives a foreign thread's context back */
+static struct context *contexts;                                 /* (l) */
+static uint64_t counters_of_gone[COUNT_KINDS];                   /* (l) */
+struct slots *context_tables[TABLE_COUNT];                       /* (c) while the runtime runs */
+static _Atomic uint32_t open_to_foreign;                         /* 1: a foreign thread may come in */
+static pthread_key_t foreign_key; /* its destructor gives a foreign thread's context back */
 static pthread_once_t foreign_key_made = PTHREAD_ONCE_INIT;
 
 NOINLINE struct context *context_self(void)
 {
-    __asm__ __volatile__("" ::: "memory"); /* the compiler may neither merge two calls nor compute the address early (D2) */
+    __asm__ __volatile__(
+        "" ::
+            : "memory"); /* the compiler may neither merge two calls nor compute the address early (D2) */
     return here;
 }
 
@@ -191,7 +192,8 @@ struct context *context_enter_foreign(void)
 void context_leave_foreign(struct context *context)
 {
     if (context->foreign && --context->depth == 0)
-        store_release(&context->inside, 0); /* release: all that it did, before the stop may close it; pairs with the acquire there */
+        store_release(&context->inside,
+                      0); /* release: all that it did, before the stop may close it; pairs with the acquire there */
 }
 
 static struct context *next_foreign(void)
@@ -208,7 +210,8 @@ void context_close_foreign(void)
 {
     pthread_mutex_lock(&foreign_lock);
     for (struct context *context; (context = next_foreign()) != NULL;) {
-        while (load_acquire(&context->inside) != 0) /* bound: the call that it is in; all processes have ended, so no call waits */
+        while (load_acquire(&context->inside) !=
+               0) /* bound: the call that it is in; all processes have ended, so no call waits */
             sched_yield();
         if (context->proxy_end != NULL)
             context->proxy_end(context);

@@ -23,16 +23,16 @@ enum slot_table { TABLE_PIDS, TABLE_REFS, TABLE_TIMERS, TABLE_SOCKETS, TABLE_COU
 enum counter { COUNT_SPAWNED, COUNT_EXITED, COUNT_LOST, COUNT_STEALS, COUNT_PARKS, COUNT_TAKEOVERS, COUNT_KINDS };
 
 struct context {
-    struct pool *pool;          /* (o) */
-    struct worker *worker;      /* (c) NULL: a foreign thread, or the watchdog */
-    struct reclaim_bin *bin;    /* (o) */
-    struct trace_ring *trace;   /* (o) */
-    void *proxy;                /* (o) a foreign thread's stand-in among the actors; actor/foreign.c */
+    struct pool *pool;                          /* (o) */
+    struct worker *worker;                      /* (c) NULL: a foreign thread, or the watchdog */
+    struct reclaim_bin *bin;                    /* (o) */
+    struct trace_ring *trace;                   /* (o) */
+    void *proxy;                                /* (o) a foreign thread's stand-in among the actors; actor/foreign.c */
     void (*proxy_end)(struct context *context); /* (o) gives it back */
-    uint32_t depth;             /* (o) foreign: calls that nest */
-    _Atomic uint32_t inside;    /* foreign: 1 while depth > 0 */
-    bool foreign, closed;       /* foreign: (c); closed by the stop, under the lock, while not inside */
-    struct context *next, **link; /* (l) all contexts, sched/context.c */
+    uint32_t depth;                             /* (o) foreign: calls that nest */
+    _Atomic uint32_t inside;                    /* foreign: 1 while depth > 0 */
+    bool foreign, closed;                       /* foreign: (c); closed by the stop, under the lock, while not inside */
+    struct context *next, **link;               /* (l) all contexts, sched/context.c */
     struct slot_cache caches[TABLE_COUNT];
     _Atomic uint64_t counters[COUNT_KINDS];
 };
@@ -73,6 +73,9 @@ void context_tables_close(void);
 /* The sum over all contexts, also those that are gone; a moment old. */
 uint64_t context_sum(enum counter counter);
 
-static inline void context_count(struct context *context, enum counter counter) { count_up(&context->counters[counter]); }
+static inline void context_count(struct context *context, enum counter counter)
+{
+    count_up(&context->counters[counter]);
+}
 
 #endif

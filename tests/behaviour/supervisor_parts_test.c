@@ -14,18 +14,43 @@ static uint32_t chance(uint32_t below)
 
 /* ---- children */
 
-static struct child *add(struct children *children, int number, bool significant)
+static struct child *add(struct children *children, uint32_t number)
 {
-    char id[16];
-    _Alignas(SPEC_ALIGN) char bytes[256];
-    snprintf(id, sizeof id, "%d", number);
-    tr_child spec = { .id = id, .server = &simple, .significant = significant };
+    char id[16] = "";
+    _Alignas(SPEC_ALIGN) char bytes[512];
     struct spec *packed = (struct spec *)(void *)bytes;
+    snprintf(id, sizeof id, "%u", number);
+    static const tr_spawn_options spawn = { .stack_size = 1 << 16 };
+    const tr_child spec = { .name = id,
+                            .server = &simple,
+                            .arg = id,
+                            .arg_size = number % 12,
+                            .shutdown_ms = 1 + number % 20, /* more shapes than are compared */
+                            .significant = number % 3 == 0,
+                            .spawn = number % 5 == 0 ? &spawn : NULL };
     CHECK(spec_size(&spec) <= sizeof bytes);
     spec_pack(&spec, packed);
-    struct child *child = child_new(children, packed, true, true, NULL, 0);
+    struct child *child = children->named ? child_new(children, packed, true)
+                                          : child_new_pooled(children, packed, id, spec_arg(packed), packed->arg_size);
     CHECK(child != NULL && children_add(children, child));
     return child;
+}
+
+static void check_child(const struct children *children, const struct child *child, uint32_t number)
+{
+    char id[16] = "";
+    size_t size;
+    snprintf(id, sizeof id, "%u", number);
+    CHECK(!children->named || children_by_id(children, id) == child);
+    CHECK_STR(child_id(children, child), children->named ? id : "undefined");
+    CHECK_STR(child_name(children, child), id);
+    CHECK_EQ(child->spec->shutdown_ms, 1 + number % 20);
+    CHECK_EQ(child->spec->significant, number % 3 == 0);
+    CHECK_EQ(spec_spawn(child->spec) != NULL, number % 5 == 0);
+    const void *arg = child_arg(children, child, &size);
+    CHECK_EQ(size, number % 12);
+    CHECK(size == 0 || memcmp(arg, id, size) == 0);
+    CHECK(tr_nobody(child->pid) || children_by_pid(children, child->pid) == child);
 }
 
 enum { CHILDREN = 500, STEPS = 20000 };
@@ -33,33 +58,35 @@ enum { CHILDREN = 500, STEPS = 20000 };
 static void random_children(bool named, bool backs_off)
 {
     static struct child *present[CHILDREN];
-    struct children children = { .named = named, .backs_off = backs_off };
+    struct children children = { .named = named, .shaped = !named, .backs_off = backs_off };
     memset(present, 0, sizeof present);
     uint64_t pid = 1;
     for (int step = 0; step < STEPS; step++) {
         uint32_t i = chance(step < STEPS / 2 ? CHILDREN : CHILDREN / 20); /* then most of them go */
         struct child **child = &present[i];
-        char id[16];
-        snprintf(id, sizeof id, "%u", i);
         if (*child == NULL) {
-            CHECK(!named || children_by_id(&children, id) == NULL);
-            *child = add(&children, (int)i, i % 3 == 0);
+            *child = add(&children, i);
+            children_set(&children, *child, CHILD_RUNNING, (tr_pid){ ++pid });
         }
-        CHECK(!named || children_by_id(&children, id) == *child);
-        CHECK_STR(child_id(&children, *child), named ? id : "undefined");
+        check_child(&children, *child, i);
         switch (chance(4)) {
         case 0: children_set(&children, *child, CHILD_RUNNING, (tr_pid){ ++pid }); break;
         case 1: children_set(&children, *child, CHILD_RESTARTING, (*child)->pid); break;
-        case 2: children_set(&children, *child, CHILD_STOPPED, (tr_pid){ 0 }); break;
+        case 2:
+            if (named)
+                children_set(&children, *child, CHILD_STOPPED, (tr_pid){ 0 });
+            break;
         default: children_remove(&children, *child); *child = NULL;
         }
-        CHECK(*child == NULL || tr_nobody((*child)->pid) || children_by_pid(&children, (*child)->pid) == *child);
         if (step % 100 == 0)
             CHECK(children_valid(&children));
     }
-    while (children.first != NULL)
-        children_remove(&children, children.first);
-    CHECK(children_valid(&children));
+    for (uint32_t i = 0; i < CHILDREN; i++)
+        if (present[i] != NULL) {
+            check_child(&children, present[i], i);
+            children_remove(&children, present[i]);
+        }
+    CHECK(children_valid(&children) && children.count == 0 && children.shapes.latest == NULL);
     tr_free(children.by_pid.slots);
     tr_free(children.by_id.slots);
 }
@@ -70,6 +97,7 @@ static void indexes(void)
         uint64_t start = seed;
         random_children(true, false);
         random_children(false, true);
+        random_children(true, true);
         seed = start;
     }
 }

@@ -34,7 +34,7 @@ static tr_pid start_with(tr_strategy strategy, int children, tr_pid *pids)
     return supervisor;
 }
 
-enum { ROUNDS = 200, BATCHES = 9 };
+enum { ROUNDS = 100, BATCHES = 9 };
 
 struct cost {
     int64_t exit_ns, start_ns, terminate_ns;
@@ -52,8 +52,26 @@ static int64_t median(int64_t *values)
     return values[BATCHES / 2];
 }
 
-/* What one of each costs with so many children: medians of batches. Children that are ended are spread over all. */
-static struct cost measure(tr_pid supervisor, tr_strategy strategy, tr_pid *pids, int children)
+/* Kills children that run, no one twice, spread over all, and waits until each is restarted; ns a piece. */
+static int64_t kill_some(tr_pid supervisor, int batch)
+{
+    tr_child_info *list;
+    tr_child_counts counts;
+    size_t count;
+    CHECK_EQ(tr_which_children(supervisor, &list, &count), TR_OK);
+    int64_t begin = tr_now_ns();
+    for (size_t i = 0; i < ROUNDS; i++) {
+        tr_exit_signal(list[(i * (count / ROUNDS) + (size_t)batch) % count].pid, TR_KILL);
+        CHECK_EQ(tr_count_children(supervisor, &counts), TR_OK);
+    }
+    settle(supervisor);
+    int64_t took = tr_now_ns() - begin;
+    tr_free(list);
+    return took / ROUNDS;
+}
+
+/* What one of each costs with so many children: medians of batches. */
+static struct cost measure(tr_pid supervisor, tr_strategy strategy, int children)
 {
     int64_t exits[BATCHES], starts[BATCHES], terminates[BATCHES];
     tr_pid added[ROUNDS];
@@ -66,15 +84,7 @@ static struct cost measure(tr_pid supervisor, tr_strategy strategy, tr_pid *pids
         for (int i = 0; i < ROUNDS; i++)
             CHECK_EQ(tr_terminate_child_pid(supervisor, added[i]), TR_OK);
         terminates[batch] = (tr_now_ns() - begin) / ROUNDS;
-        begin = tr_now_ns();
-        for (int i = 0; i < ROUNDS; i++) {
-            int victim = (int)((uint32_t)(batch * ROUNDS + i) * 2654435761U % (uint32_t)children);
-            tr_child_counts counts;
-            tr_exit_signal(pids[victim], TR_KILL); /* it may have been restarted by an earlier round */
-            if (strategy == TR_SIMPLE_ONE_FOR_ONE)
-                CHECK_EQ(tr_count_children(supervisor, &counts), TR_OK); /* after the restart */
-        }
-        exits[batch] = (tr_now_ns() - begin) / ROUNDS;
+        exits[batch] = kill_some(supervisor, batch);
     }
     return (struct cost){ median(exits), median(starts), median(terminates) };
 }
@@ -84,10 +94,10 @@ static void scaling(void)
     enum { MANY = 100000, FEW = 100 };
     tr_pid *pids = malloc(MANY * sizeof *pids);
     tr_pid few = start_with(TR_SIMPLE_ONE_FOR_ONE, FEW, pids);
-    struct cost cheap = measure(few, TR_SIMPLE_ONE_FOR_ONE, pids, FEW);
+    struct cost cheap = measure(few, TR_SIMPLE_ONE_FOR_ONE, FEW);
     shut(few);
     tr_pid many = start_with(TR_SIMPLE_ONE_FOR_ONE, MANY, pids);
-    struct cost dear = measure(many, TR_SIMPLE_ONE_FOR_ONE, pids, MANY);
+    struct cost dear = measure(many, TR_SIMPLE_ONE_FOR_ONE, MANY);
     int64_t begin = tr_now_ns();
     shut(many);
     int64_t shut_ns = (tr_now_ns() - begin) / MANY;

@@ -25,7 +25,8 @@ static int inside, most_inside;
 static int count_inside(void *arg)
 {
     int now = __atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED), most = __atomic_load_n(&most_inside, __ATOMIC_RELAXED);
-    while (now > most && !__atomic_compare_exchange_n(&most_inside, &most, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (now > most &&
+           !__atomic_compare_exchange_n(&most_inside, &most, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
     usleep(5000);
     __atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);

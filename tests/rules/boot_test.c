@@ -115,9 +115,11 @@ TEST(boot, calls_of_a_forked_child_return_stopped)
     if (child == 0) {
         int64_t reply;
         tr_system_info info;
-        bool stopped = tr_send(pid, 1, NULL, 0) == TR_ESTOPPED && tr_call(pid, 1, NULL, 0, &reply, 8, 100) == TR_ESTOPPED &&
-                       tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) && tr_system(&info) == TR_ESTOPPED &&
-                       tr_register("x", pid) == TR_ESTOPPED && tr_cast(pid, 1, NULL, 0) == TR_OK && !tr_is_alive(pid);
+        bool stopped = tr_send(pid, 1, NULL, 0) == TR_ESTOPPED &&
+                       tr_call(pid, 1, NULL, 0, &reply, 8, 100) == TR_ESTOPPED &&
+                       tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) &&
+                       tr_system(&info) == TR_ESTOPPED && tr_register("x", pid) == TR_ESTOPPED &&
+                       tr_cast(pid, 1, NULL, 0) == TR_OK && !tr_is_alive(pid);
         _exit(stopped ? 0 : 1);
     }
     int status;
@@ -157,7 +159,10 @@ static void block_somehow(int i)
     switch (i % 4) {
     case 0: tr_yield(); break;
     case 1: tr_sleep(i % 3); break;
-    case 2: CHECK_EQ(tr_call(tr_name("echo"), QUESTION, &answer, sizeof answer, &answer, sizeof answer, TR_INFINITY), TR_OK); break;
+    case 2:
+        CHECK_EQ(tr_call(tr_name("echo"), QUESTION, &answer, sizeof answer, &answer, sizeof answer, TR_INFINITY),
+                 TR_OK);
+        break;
     default: CHECK_EQ(tr_blocking(work_a_little, NULL), 3); break;
     }
 }
@@ -219,7 +224,8 @@ static void pinned_stay(void)
     static tr_ref monitors[24];
     for (size_t i = 0; i < TR_COUNT(monitors); i++)
         tr_spawn_with(i % 2 == 0 ? pinned : moves, NULL, 0,
-                      &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | (i % 2 == 0 ? TR_SPAWN_PIN_THREAD : 0), .monitor = &monitors[i],
+                      &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | (i % 2 == 0 ? TR_SPAWN_PIN_THREAD : 0),
+                                           .monitor = &monitors[i],
                                            .stack_size = i % 4 == 0 ? 1 << 20 : 0 });
     tr_pid handler = tr_spawn_actor(&pinned_actor, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_PIN_THREAD });
     for (int i = 0; i < 50; i++) {
@@ -232,7 +238,11 @@ static void pinned_stay(void)
     end_with(handler, TR_KILL);
     end_with(server, TR_KILL);
 }
-TEST(boot, pinned_processes_keep_their_thread) { race(pinned_stay); run(pinned_stay); }
+TEST(boot, pinned_processes_keep_their_thread)
+{
+    race(pinned_stay);
+    run(pinned_stay);
+}
 
 /* ---- a pinned process behind a stuck worker */
 
@@ -240,7 +250,8 @@ static int pinned_logged;
 static void note_pinned(const tr_log_record *record, void *arg)
 {
     (void)arg;
-    if (strcmp(record->event, "pinned") == 0 || (strcmp(record->event, "slow") == 0 && strstr(record->text, "pinned to it") != NULL))
+    if (strcmp(record->event, "pinned") == 0 ||
+        (strcmp(record->event, "slow") == 0 && strstr(record->text, "pinned to it") != NULL))
         __atomic_add_fetch(&pinned_logged, 1, __ATOMIC_RELAXED);
 }
 static volatile long home_thread;
@@ -253,7 +264,7 @@ static void pinned_sleeper(const tr_msg *arg)
         CHECK_EQ(syscall(SYS_gettid), home_thread);
     }
 }
-static volatile int hogs_end;
+static int hogs_end;
 static void hog(const tr_msg *arg)
 {
     (void)arg;
@@ -263,17 +274,18 @@ static void hog(const tr_msg *arg)
 static void stuck_home(void)
 {
     tr_ref monitor;
-    tr_spawn_with(pinned_sleeper, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | TR_SPAWN_PIN_THREAD, .monitor = &monitor });
+    tr_spawn_with(pinned_sleeper, NULL, 0,
+                  &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | TR_SPAWN_PIN_THREAD, .monitor = &monitor });
     tr_sleep(5);
     for (int i = 0; i < 2; i++) /* on every worker: one is the home */
         tr_spawn(hog, NULL, 0);
     tr_sleep(200);
-    hogs_end = 1;
+    __atomic_store_n(&hogs_end, 1, __ATOMIC_RELAXED);
     CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
 }
 TEST(boot, pinned_process_behind_a_stuck_worker_waits_and_is_logged)
 {
     the_body = stuck_home;
     CHECK_EQ(tr_main(&(tr_config){ .workers = 2, .log = note_pinned, .slow_turn_ms = 50 }, enter_body, NULL, 0), 0);
-    CHECK(pinned_logged >= 1);
+    CHECK(__atomic_load_n(&pinned_logged, __ATOMIC_RELAXED) >= 1);
 }

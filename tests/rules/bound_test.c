@@ -57,8 +57,12 @@ static const tr_actor bounded = { .label = "bounded", .state_size = sizeof(struc
 static tr_pid start(tr_overflow overflow, size_t messages, size_t bytes, int64_t wait_ms, tr_ref *monitor)
 {
     return tr_spawn_actor(&bounded, NULL, 0,
-                          &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = monitor, .mailbox_messages = messages,
-                                               .mailbox_bytes = bytes, .overflow = overflow, .overflow_wait_ms = wait_ms });
+                          &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR,
+                                               .monitor = monitor,
+                                               .mailbox_messages = messages,
+                                               .mailbox_bytes = bytes,
+                                               .overflow = overflow,
+                                               .overflow_wait_ms = wait_ms });
 }
 
 static int send_word(tr_pid to, int64_t number) { return tr_send(to, WORD, &number, sizeof number); }
@@ -175,8 +179,9 @@ static const tr_actor trapping = { .label = "trapping", .handle = trapping_handl
 
 static void policy_wait(void)
 {
-    tr_pid pid = tr_spawn_actor(&trapping, NULL, 0,
-                                &(tr_spawn_options){ .mailbox_messages = 2, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 40 });
+    tr_pid pid = tr_spawn_actor(
+        &trapping, NULL, 0,
+        &(tr_spawn_options){ .mailbox_messages = 2, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 40 });
     hold(pid);
     CHECK_EQ(send_word(pid, 1), TR_OK);
     CHECK_EQ(send_word(pid, 1), TR_OK);
@@ -187,8 +192,9 @@ static void policy_wait(void)
     CHECK_EQ(lost() - before, 1);
     end_with(pid, TR_KILL);
 
-    pid = tr_spawn_actor(&trapping, NULL, 0,
-                         &(tr_spawn_options){ .mailbox_messages = 2, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 60000 });
+    pid = tr_spawn_actor(
+        &trapping, NULL, 0,
+        &(tr_spawn_options){ .mailbox_messages = 2, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 60000 });
     hold(pid);
     CHECK_EQ(send_word(pid, 1), TR_OK);
     CHECK_EQ(send_word(pid, 1), TR_OK);
@@ -206,7 +212,8 @@ TEST(bound, wait_parks_the_sender_until_room_or_deadline) { run(policy_wait); }
 
 static void policy_drop(void)
 {
-    tr_pid pid = tr_spawn_actor(&bounded, NULL, 0, &(tr_spawn_options){ .mailbox_messages = 10, .overflow = TR_OVERFLOW_DROP_OLDEST });
+    tr_pid pid = tr_spawn_actor(&bounded, NULL, 0,
+                                &(tr_spawn_options){ .mailbox_messages = 10, .overflow = TR_OVERFLOW_DROP_OLDEST });
     hold(pid);
     uint64_t before = lost();
     for (int i = 1; i <= 100; i++)
@@ -220,6 +227,61 @@ static void policy_drop(void)
     end_with(pid, TR_KILL);
 }
 TEST(bound, drop_oldest_keeps_the_newest) { run(policy_drop); }
+
+/* The same in a receive: answers how many WORDs it could take, and the first. */
+static void forgetful(const tr_msg *arg)
+{
+    tr_pid root = *(const tr_pid *)tr_expect(arg, sizeof root);
+    tr_trap_exit(true);
+    tr_send(root, READY, NULL, 0);
+    await_tag(TR_MSG_EXIT);
+    int64_t answer[2] = { 0, 0 };
+    for (const tr_msg *word; (word = tr_receive_match(&(tr_match){ .tag = WORD }, 0)) != NULL; answer[0]++)
+        if (answer[0] == 0)
+            answer[1] = *(const int64_t *)tr_body(word);
+    tr_send(root, ANSWER, answer, sizeof answer);
+}
+static void policy_drop_in_receive(void)
+{
+    tr_pid self = tr_self();
+    uint64_t before = lost();
+    tr_pid pid = tr_spawn_with(forgetful, &self, sizeof self,
+                               &(tr_spawn_options){ .mailbox_messages = 10, .overflow = TR_OVERFLOW_DROP_OLDEST });
+    await_tag(READY);
+    for (int i = 1; i <= 100; i++)
+        CHECK_EQ(send_word(pid, i), TR_OK);
+    tr_exit_signal(pid, because(1));
+    const tr_msg *message = tr_receive_match(&(tr_match){ .tag = ANSWER }, TR_INFINITY);
+    const int64_t *answer = tr_expect(message, 2 * sizeof *answer);
+    CHECK_EQ(answer[0], 10);
+    CHECK_EQ(answer[1], 91);
+    CHECK_EQ(lost() - before, 90);
+}
+TEST(bound, drop_oldest_holds_for_receives) { run_on(1, policy_drop_in_receive); }
+
+/* ---- a callback that looks further in its mailbox */
+
+static int look_further(void *state, const tr_msg *message)
+{
+    (void)state;
+    if (tr_tag(message) == READY) {
+        tr_pid root = *(const tr_pid *)tr_expect(message, sizeof root);
+        tr_send(tr_self(), WORD, &root, sizeof root);
+        CHECK(tr_receive_match(&(tr_match){ .tag = LAST }, 0) == NULL); /* WORD is passed over, and is next */
+    } else if (tr_tag(message) == WORD) {
+        tr_send(*(const tr_pid *)tr_expect(message, sizeof(tr_pid)), ANSWER, NULL, 0);
+    }
+    return TR_OK;
+}
+static const tr_actor looker = { .label = "looker", .handle = look_further };
+static void passed_over(void)
+{
+    tr_pid self = tr_self(), pid = tr_spawn_actor(&looker, NULL, 0, &(tr_spawn_options){ .mailbox_messages = 100 });
+    tr_send(pid, READY, &self, sizeof self);
+    CHECK(tr_receive_match(&(tr_match){ .tag = ANSWER }, 10000) != NULL);
+    end_with(pid, TR_KILL);
+}
+TEST(bound, what_a_callback_passes_over_is_handled_next) { run(passed_over); }
 
 /* ---- stop */
 
@@ -259,8 +321,9 @@ static void never_refused(void)
 {
     tr_pid self = tr_self();
     tr_ref monitor;
-    tr_pid pid = tr_spawn_with(full_caller, &self, sizeof self,
-                               &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor, .mailbox_messages = 2 });
+    tr_pid pid = tr_spawn_with(
+        full_caller, &self, sizeof self,
+        &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor, .mailbox_messages = 2 });
     await_tag(READY);
     const tr_msg *question = tr_receive_match(&(tr_match){ .tag = QUESTION }, TR_INFINITY);
     tr_from from = tr_from_of(question);
@@ -282,8 +345,9 @@ static void flood(const tr_msg *arg)
 }
 static void many_wait(void)
 {
-    tr_pid pid = tr_spawn_with(slow_taker, NULL, 0,
-                               &(tr_spawn_options){ .mailbox_messages = 20, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 60000 });
+    tr_pid pid = tr_spawn_with(
+        slow_taker, NULL, 0,
+        &(tr_spawn_options){ .mailbox_messages = 20, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 60000 });
     go(pid);
     tr_ref monitors[8];
     for (size_t i = 0; i < TR_COUNT(monitors); i++)

@@ -1,86 +1,8 @@
-/* fault_test.c: hardware faults: which become exit signals, what is released, what the reports say; and which end the program. */
-#include "support.h"
+/* fault_test.c: hardware faults that become exit signals: which, what is released, what the reports say. */
+#include "fault_kinds.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-#define NOT_SANITIZED() \
-    do { \
-        if (SANITIZED) \
-            SKIP("the sanitizer instruments the fault itself, or its interceptors stand where libc's leaf would"); \
-    } while (0)
-
-/* ---- faults */
-
-static int *volatile nowhere;
-static int volatile zero;
-static void (*volatile no_function)(void);
-static const char *volatile no_text;
-static volatile size_t sink;
-
-#define FAULT __attribute__((noinline, no_sanitize("undefined")))
-
-FAULT static void write_null(void) { *nowhere = 1; }
-FAULT static void read_null(void) { sink = (size_t)*nowhere; }
-FAULT static void read_near_null(void) { sink = (size_t)nowhere[1000]; }
-FAULT static void call_null(void) { no_function(); }
-FAULT static void divide(void) { sink = (size_t)(7 / zero); }
-FAULT static void measure_null(void) { sink = strlen(no_text); }
-FAULT static void copy_to_null(void)
-{
-    static const char bytes[3000];
-    size_t volatile size = sizeof bytes;
-    memcpy(nowhere, bytes, size);
-}
-static size_t (*volatile deeper)(size_t depth); /* a pointer, so that compilers do not see the recursion */
-FAULT static size_t recurse(size_t depth)
-{
-    volatile char frame[200];
-    frame[depth % sizeof frame] = (char)depth;
-    size_t below = deeper(depth + 1);
-    return below + (size_t)frame[(depth + 1) % sizeof frame];
-}
-FAULT static void overflow(void)
-{
-    deeper = recurse;
-    sink = deeper(1);
-}
-
-struct kind {
-    const char *what;
-    void (*fault)(void);
-    int signal_number;
-    bool frames;
-};
-static const struct kind kinds[] = {
-    { "null access", write_null, SIGSEGV, true },   { "null access", read_null, SIGSEGV, true },
-    { "null access", read_near_null, SIGSEGV, true }, { "null access", call_null, SIGSEGV, true },
-    { "division", divide, SIGFPE, true },
-    { "stack overflow", overflow, SIGSEGV, true },  { "null access", measure_null, SIGSEGV, true },
-    { "null access", copy_to_null, SIGSEGV, true },
-};
-/* What a sanitizer lets pass to the runtime as it is. */
-static bool possible(const struct kind *kind) { return !SANITIZED || (kind->fault != measure_null && kind->fault != copy_to_null && kind->fault != overflow); }
-
-static void straight(const tr_msg *arg)
-{
-    const struct kind *kind = *(const struct kind *const *)tr_expect(arg, sizeof kind);
-    kind->fault();
-}
 
 static int handle_fault(void *state, const tr_msg *message)
 {
@@ -125,9 +47,11 @@ static void fault_each_way(void)
         tr_ref monitor;
         tr_spawn_monitor(straight, &kind, sizeof kind, &monitor);
         check_down(monitor, kind);
-        tr_spawn_with(straight, &kind, sizeof kind, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor, .stack_size = 1 << 20 });
+        tr_spawn_with(straight, &kind, sizeof kind,
+                      &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor, .stack_size = 1 << 20 });
         check_down(monitor, kind);
-        tr_pid pid = tr_spawn_actor(&handler, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+        tr_pid pid = tr_spawn_actor(&handler, NULL, 0,
+                                    &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
         tr_send(pid, WORD, &kind, sizeof kind);
         check_down(monitor, kind);
     }
@@ -255,7 +179,9 @@ static void describe_badly(const void *state, tr_out *out)
     tr_print(out, "half");
     write_null();
 }
-static const tr_actor undescribable = { .label = "undescribable", .state_size = 64, .handle = crash_on_any, .describe = describe_badly };
+static const tr_actor undescribable = {
+    .label = "undescribable", .state_size = 64, .handle = crash_on_any, .describe = describe_badly
+};
 
 static int stop_on_any(void *state, const tr_msg *message)
 {
@@ -274,12 +200,14 @@ static const tr_actor bad_end = { .label = "bad_end", .handle = stop_on_any, .en
 static void callbacks_fail(void)
 {
     tr_ref monitor;
-    tr_pid pid = tr_spawn_actor(&undescribable, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+    tr_pid pid = tr_spawn_actor(&undescribable, NULL, 0,
+                                &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
     tr_send(pid, WORD, NULL, 0);
     tr_reason reason = await_down(monitor);
     CHECK_EQ(reason.why, TR_WHY_USER); /* it ends for its first reason */
     CHECK_EQ(reason.code, 7);
-    pid = tr_spawn_actor(&undescribable, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+    pid = tr_spawn_actor(&undescribable, NULL, 0,
+                         &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
     tr_status_info info;
     int status = tr_get_status(pid, &info, 5000);
     CHECK_EQ(status, TR_EDOWN);
@@ -312,7 +240,9 @@ static int server_call(void *state, const tr_msg *message, tr_from from)
     (void)message;
     return tr_reply(from, NULL, 0);
 }
-static const tr_gen_server frail = { .label = "frail", .state_size = 8, .init = server_init, .handle_cast = server_cast, .handle_call = server_call };
+static const tr_gen_server frail = {
+    .label = "frail", .state_size = 8, .init = server_init, .handle_cast = server_cast, .handle_call = server_call
+};
 
 static void supervisor_restarts(void)
 {
@@ -378,13 +308,6 @@ static void keep_record(const tr_log_record *record, void *arg)
         snprintf(logged[log_count], sizeof logged[0], "%s|%s", record->event, record->text);
     log_count++;
 }
-static void one_fault(void)
-{
-    const struct kind *kind = &kinds[0];
-    tr_ref monitor;
-    tr_spawn_monitor(straight, &kind, sizeof kind, &monitor);
-    await_down(monitor);
-}
 TEST(fault, is_logged_with_its_backtrace)
 {
     the_body = one_fault;
@@ -394,220 +317,6 @@ TEST(fault, is_logged_with_its_backtrace)
     CHECK(strncmp(logged[0], "crash|", 6) == 0);
     CHECK(strstr(logged[0], "null access") != NULL);
     CHECK(strncmp(logged[1], "backtrace|    ", 14) == 0);
-}
-
-/* ---- the end of the program */
-
-struct outcome {
-    int status;
-    char text[20000];
-};
-
-/* Runs the body as the root process of a runtime in a child. */
-static struct outcome *in_child(void (*body)(void), tr_faults faults)
-{
-    static struct outcome outcome;
-    int ends[2];
-    CHECK_EQ(pipe(ends), 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        alarm(60);
-        the_body = body;
-        _exit(tr_main(&(tr_config){ .workers = 2, .log = drop_record, .faults = faults }, enter_body, NULL, 0));
-    }
-    close(ends[1]);
-    size_t used = 0;
-    for (ssize_t got; (got = read(ends[0], outcome.text + used, sizeof outcome.text - 1 - used)) > 0;)
-        used += (size_t)got;
-    outcome.text[used] = '\0';
-    close(ends[0]);
-    CHECK_EQ(waitpid(child, &outcome.status, 0), child);
-    return &outcome;
-}
-
-static void check_crash(void (*body)(void), int signal_number, const char *why)
-{
-    const struct outcome *outcome = in_child(body, TR_FAULTS_CONTAIN);
-    if (!WIFSIGNALED(outcome->status) || WTERMSIG(outcome->status) != signal_number || strstr(outcome->text, why) == NULL)
-        printf("status %x, wanted signal %d, \"%s\"; report:\n%s\n", (unsigned)outcome->status, signal_number, why, outcome->text);
-    CHECK(WIFSIGNALED(outcome->status));
-    CHECK_EQ(WTERMSIG(outcome->status), signal_number);
-    CHECK(strstr(outcome->text, why) != NULL);
-    CHECK(strstr(outcome->text, "not contained") != NULL);
-    CHECK(strstr(outcome->text, "backtrace:") != NULL);
-}
-
-static void wild_non_canonical(void)
-{
-    nowhere = (int *)(uintptr_t)UINT64_C(0x8000000000000000);
-    write_null();
-}
-static void wild_read_only(void)
-{
-    nowhere = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    write_null();
-}
-static void wild_unmapped(void)
-{
-    char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    munmap(page, 4096);
-    nowhere = (int *)(void *)page;
-    write_null();
-}
-TEST(fault, of_a_wild_pointer_ends_the_program_with_a_report)
-{
-    NOT_SANITIZED();
-    check_crash(wild_non_canonical, SIGSEGV, "memory may be damaged");
-    check_crash(wild_read_only, SIGSEGV, "memory may be damaged");
-    check_crash(wild_unmapped, SIGSEGV, "memory may be damaged");
-}
-
-static void inside_critical(void)
-{
-    tr_critical_begin();
-    write_null();
-}
-static void critical_survives_a_block(void)
-{
-    tr_critical_begin();
-    tr_critical_begin();
-    tr_sleep(2);
-    tr_critical_end();
-    write_null();
-}
-TEST(fault, inside_tr_critical_ends_the_program)
-{
-    NOT_SANITIZED();
-    check_crash(inside_critical, SIGSEGV, "tr_critical");
-    check_crash(critical_survives_a_block, SIGSEGV, "tr_critical");
-}
-
-static void critical_and_gone(const tr_msg *arg)
-{
-    (void)arg;
-    tr_critical_begin();
-}
-static void critical_is_not_inherited(void)
-{
-    for (int i = 0; i < 8; i++) {
-        await_end(tr_spawn(critical_and_gone, NULL, 0));
-        one_fault();
-    }
-}
-TEST(fault, is_contained_on_a_worker_where_another_forgot_its_bracket) { run(critical_is_not_inherited); }
-
-static void print_null(void)
-{
-    char *text = (char *)(uintptr_t)8; /* vfprintf calls strlen */
-    volatile int size = snprintf((char *)&sink, 0, "%s", text);
-    (void)size;
-}
-static void free_damaged(void)
-{
-    /* A chunk whose neighbours are found at address 0 or about: free reads through them. */
-    struct {
-        size_t before, size;
-        char body[64];
-    } *chunk = (void *)(uintptr_t)64;
-    void *volatile block = (char *)chunk + 16;
-    free(block);
-}
-static int compare_badly(const void *a, const void *b)
-{
-    (void)a;
-    (void)b;
-    write_null();
-    return 0;
-}
-static void sort_badly(void)
-{
-    int numbers[4] = { 4, 3, 2, 1 };
-    qsort(numbers, 4, sizeof numbers[0], compare_badly);
-}
-TEST(fault, inside_libc_ends_the_program)
-{
-    NOT_SANITIZED();
-    check_crash(print_null, SIGSEGV, "library");
-    check_crash(free_damaged, SIGSEGV, "library");
-    check_crash(sort_badly, SIGSEGV, "callback of a library");
-}
-
-static void send_damaged(void)
-{
-    tr_send(tr_self(), WORD, (const void *)(uintptr_t)8, 100); /* the copy of the body faults in the runtime */
-}
-static void clean_up_badly(void *arg)
-{
-    (void)arg;
-    write_null();
-}
-static void defer_badly(void) { CHECK_EQ(tr_defer(clean_up_badly, NULL), TR_OK); }
-TEST(fault, inside_the_runtime_ends_the_program)
-{
-    NOT_SANITIZED();
-    check_crash(send_damaged, SIGSEGV, "inside the runtime");
-    check_crash(defer_badly, SIGSEGV, "inside the runtime");
-}
-
-static int fail_in_pool(void *arg)
-{
-    (void)arg;
-    write_null();
-    return 0;
-}
-static void fault_in_blocking_pool(void) { tr_blocking(fail_in_pool, NULL); }
-TEST(fault, on_another_thread_ends_the_program)
-{
-    NOT_SANITIZED();
-    check_crash(fault_in_blocking_pool, SIGSEGV, "outside any process");
-}
-
-static void sent_from_outside(void)
-{
-    kill(getpid(), SIGFPE);
-    tr_sleep(10000);
-}
-TEST(fault, signal_that_was_sent_ends_the_program)
-{
-    NOT_SANITIZED();
-    check_crash(sent_from_outside, SIGFPE, "not contained");
-}
-
-static int handle_and_wander(void *state, const tr_msg *message)
-{
-    (void)state;
-    (void)message;
-    wild_read_only();
-    return TR_OK;
-}
-static const tr_actor wanderer = { .label = "wanderer", .handle = handle_and_wander };
-static void crash_of_a_handler(void)
-{
-    tr_pid pid = tr_spawn_actor(&wanderer, NULL, 0, NULL);
-    tr_send(pid, 4711, "abc", 3);
-    tr_sleep(10000);
-}
-TEST(fault, report_names_process_message_and_latest_events)
-{
-    NOT_SANITIZED();
-    const struct outcome *outcome = in_child(crash_of_a_handler, TR_FAULTS_CONTAIN);
-    CHECK(WIFSIGNALED(outcome->status));
-    CHECK(strstr(outcome->text, "wanderer") != NULL);
-    CHECK(strstr(outcome->text, "last message: message, tag 4711, 3 bytes, from <0.") != NULL);
-    CHECK(strstr(outcome->text, "spawn") != NULL); /* the flight recorder */
-}
-
-static void fault_plainly(void) { write_null(); }
-TEST(fault, policy_abort_contains_nothing)
-{
-    NOT_SANITIZED();
-    const struct outcome *outcome = in_child(fault_plainly, TR_FAULTS_ABORT);
-    CHECK(WIFSIGNALED(outcome->status));
-    CHECK_EQ(WTERMSIG(outcome->status), SIGSEGV);
-    CHECK(strstr(outcome->text, "tr_config.faults") != NULL);
 }
 
 /* ---- blocking calls near the end of the stack */

@@ -218,7 +218,8 @@ static void *call_whatever_runs(void *arg)
         int status = tr_send(tr_name("counter"), WORD, &one, sizeof one);
         CHECK(status == TR_OK || status == TR_ESTOPPED || status == TR_ENOPROC);
         status = tr_call(tr_name("counter"), QUESTION, NULL, 0, &count, sizeof count, 1000);
-        CHECK(status == TR_OK || status == TR_ESTOPPED || status == TR_ENOPROC || status == TR_EDOWN || status == TR_ETIMEDOUT);
+        CHECK(status == TR_OK || status == TR_ESTOPPED || status == TR_ENOPROC || status == TR_EDOWN ||
+              status == TR_ETIMEDOUT);
         mine += status == TR_OK;
         tr_pid pid = tr_spawn(waiter, NULL, 0);
         tr_exit_signal(pid, TR_KILL);
@@ -265,7 +266,7 @@ TEST(foreign, threads_that_end_leave_nothing)
         CHECK_EQ(tr_system(round < 20 ? &before : &after), TR_OK);
     }
     CHECK_EQ(after.processes, 1);
-    CHECK(after.memory <= before.memory + (1 << 20));
+    CHECK(after.memory <= before.memory + (4 << 20)); /* two chunks: pools of threads that are gone are used again */
     CHECK_EQ(tr_halt(1000), TR_OK);
 }
 

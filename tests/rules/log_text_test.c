@@ -36,7 +36,8 @@ static void write_much(void)
 {
     tr_ref monitors[SENDERS];
     for (int i = 0; i < SENDERS; i++)
-        tr_spawn_with(writer, &i, sizeof i, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitors[i], .label = "writer" });
+        tr_spawn_with(writer, &i, sizeof i,
+                      &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitors[i], .label = "writer" });
     for (int i = 0; i < SENDERS; i++)
         await_down(monitors[i]);
 }
@@ -144,7 +145,7 @@ static int memory_warnings;
 static void count_memory(const tr_log_record *record, void *arg)
 {
     (void)arg;
-    memory_warnings += strcmp(record->event, "memory") == 0;
+    __atomic_add_fetch(&memory_warnings, strcmp(record->event, "memory") == 0, __ATOMIC_RELAXED);
 }
 static void use_memory(void)
 {
@@ -158,9 +159,13 @@ static void use_memory(void)
 TEST(log_text, memory_above_the_mark_is_told_once)
 {
     the_body = use_memory;
-    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = 4 << 20 }, enter_body, NULL, 0), 0);
+    CHECK_EQ(
+        tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = 4 << 20 }, enter_body, NULL, 0),
+        0);
     CHECK_EQ(memory_warnings, 1);
     memory_warnings = 0;
-    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = (size_t)1 << 40 }, enter_body, NULL, 0), 0);
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_memory, .memory_high_water = (size_t)1 << 40 },
+                     enter_body, NULL, 0),
+             0);
     CHECK_EQ(memory_warnings, 0);
 }
