@@ -1,7 +1,9 @@
 /* blocks.h: small blocks of memory of one process, without a header each: a supervisor may have a million children.
  *
- * Blocks are cut from chunks of tr_alloc, which go back with the process only; a block that is given back is used again for
- * its size. Invariant: free[i] holds blocks of (i + 1) * BLOCK_STEP bytes; `next` to `next + left` was never given out. */
+ * Blocks are cut from chunks of tr_alloc, which go back with the process only; a block that is given back is used
+ * again for
+ * its size. Invariant: free[i] holds blocks of (i + 1) * BLOCK_STEP bytes; `next` to `next + left` was never given
+ * out. */
 #ifndef TROUPE_BEHAVIOURS_BLOCKS_H
 #define TROUPE_BEHAVIOURS_BLOCKS_H
 

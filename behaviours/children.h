@@ -1,7 +1,8 @@
 /* children.h: a supervisor's children: found by pid or by id in constant time, and in start order where that matters.
  *
  *     by_pid                      pid -> child, for every child whose pid is not nobody
- * and, where ids name children (`named`; else they are known by their pids only, and always have one once they started):
+ * and, where ids name children (`named`; else they are known by their pids only, and always have one once they
+ * started):
  *     first <-> ... <-> last      start order: `last` is the one that is terminated first
  *     by_id                       id -> child, for every child
  *
@@ -42,8 +43,10 @@ struct backoff {
     uint32_t serial; /* of the retry that is awaited: others are stale */
 };
 
-/* A table of children under a 64-bit key, open addressing. A slot's mark says how far it is from its home, and a part of
- * its hash: so searching and closing gaps look into no child but the right one, all others being cold where there are many. */
+/* A table of children under a 64-bit key, open addressing. A slot's mark says how far it is from its home, and a part
+ * of
+ * its hash: so searching and closing gaps look into no child but the right one, all others being cold where there are
+ * many. */
 struct index {
     struct child **slots;
     uint16_t *marks;   /* behind the slots, in one block */
@@ -59,7 +62,8 @@ struct children {
     bool named, shaped, backs_off; /* constant after the supervisor's init; shaped: specs are shapes */
 };
 
-/* Makes a named child, which is in no list yet, with a copy of the spec, with its argument or without. NULL: no memory. */
+/* Makes a named child, which is in no list yet, with a copy of the spec, with its argument or without. NULL: no
+ * memory. */
 struct child *child_new(struct children *children, const struct spec *spec, bool keep_arg);
 /* Makes a child that is not named. spec: of `shaped` children what they are started from, else the template, which must
  * stay. name, arg: its own, copied; NULL: none. NULL: no memory. */
@@ -94,7 +98,8 @@ void children_set(struct children *children, struct child *child, enum child_sta
 struct child *children_by_pid(const struct children *children, tr_pid pid);
 struct child *children_by_id(const struct children *children, const char *id);
 struct child *children_by_key(const struct children *children, uint64_t key);
-/* Walks all children: named ones from the last to the first, others, if they have a pid, in no order. Begins with NULL and a
+/* Walks all children: named ones from the last to the first, others, if they have a pid, in no order. Begins with NULL
+ * and a
  * *slot of 0. Nothing may be added, removed or set meanwhile. */
 struct child *children_walk(const struct children *children, const struct child *child, size_t *slot);
 /* Slow: for tests. */

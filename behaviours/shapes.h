@@ -1,7 +1,8 @@
 /* shapes.h: what the specs of many dynamic children have in common, kept once.
  *
  * A shape is a spec without id, name and argument. Children that were started from the same text share one; it lives as
- * long as any of them. Only the shapes used last are compared, so that a search has a bound: equal ones may exist twice. */
+ * long as any of them. Only the shapes used last are compared, so that a search has a bound: equal ones may exist
+ * twice. */
 #ifndef TROUPE_BEHAVIOURS_SHAPES_H
 #define TROUPE_BEHAVIOURS_SHAPES_H
 

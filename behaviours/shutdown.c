@@ -44,7 +44,8 @@ void child_stop(struct supervisor *supervisor, struct child *child)
     children_set(&supervisor->children, child, CHILD_STOPPED, (tr_pid){ 0 });
 }
 
-/* ---- all at once. While this goes on, RESTARTING means: not to be judged (any more): it was by its EXIT, or it did not run. */
+/* ---- all at once. While this goes on, RESTARTING means: not to be judged (any more): it was by its EXIT, or it did
+ * not run. */
 
 static bool is_about_a_child(const tr_msg *message, const void *supervisor)
 {

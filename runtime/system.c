@@ -1,6 +1,7 @@
 /* system.c: the runtime as a whole: boot, stop, and the main program around it.
  *
- * Order of the start: recorder, tables, reclamation, names, log, scheduler; the stop goes the other way, after every process has ended. What can fail
+ * Order of the start: recorder, tables, reclamation, names, log, scheduler; the stop goes the other way, after every
+ * process has ended. What can fail
  * is undone step by step. One runtime at a time; `state` is changed under `lock`. */
 #include "actor/actor.h"
 #include "actor/end.h"
@@ -233,7 +234,8 @@ struct main_arg {
     size_t size;
 };
 
-/* Starts the root and watches it: a handler-style process, so that the root has no parent and no link that is not its own. */
+/* Starts the root and watches it: a handler-style process, so that the root has no parent and no link that is not its
+ * own. */
 static int watcher_start(void *unused, const tr_msg *message)
 {
     (void)unused;

@@ -40,10 +40,10 @@ typedef struct tr_actor {
     const char *label;   /* for tools and logs; NULL: "actor" */
     size_t state_size;   /* bytes of state, zeroed, aligned for any type; lives in place */
     size_t state_offset; /* where in it begins what tr_get_state shows; the rest is the behaviour's own */
-    int (*start)(void *state, const tr_msg *arg);      /* NULL: the zeroed state will do */
-    int (*handle)(void *state, const tr_msg *message); /* gets every message of every kind */
+    int (*start)(void *state, const tr_msg *arg);        /* NULL: the zeroed state will do */
+    int (*handle)(void *state, const tr_msg *message);   /* gets every message of every kind */
     void (*ended)(void *state, const tr_reason *reason); /* own ends only (GS-30), not after a fault; NULL: nothing */
-    void (*describe)(const void *state, tr_out *out);              /* for reports; NULL: nothing is shown */
+    void (*describe)(const void *state, tr_out *out);    /* for reports; NULL: nothing is shown */
     const tr_message_type *(*type_of)(const void *state, int tag); /* for reports; NULL */
     const char *(*label_of)(const void *data); /* the label, from tr_spawn_options.data; NULL: `label` */
 } tr_actor;

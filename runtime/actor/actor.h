@@ -2,18 +2,25 @@
  *
  * An actor is in one of these states, seen by the scheduler:
  *     idle       its mailbox is empty; nobody has the run token; it has a fiber only if it is blocked in a receive
- *     runnable   somebody put the first node into its mailbox (or woke its wait) and scheduled its task; it is in one run queue
+ *     runnable   somebody put the first node into its mailbox (or woke its wait) and scheduled its task; it is in one
+ *     run queue
  *     running    on a worker; the mailbox holds at least one node, the token, consumed or not
- *     waiting    blocked in a call, a sleep or on a socket: it keeps the token, so messages do not wake it; its wait word does
- * Edges: idle -> runnable: mailbox_put of whoever finds it empty. runnable -> running: actor_run by a worker. running -> idle:
- * mailbox_take that reports LAST, as the last access. running -> waiting and back: actor/wait.c. running -> runnable: the slice is over.
+ *     waiting    blocked in a call, a sleep or on a socket: it keeps the token, so messages do not wake it; its wait
+ *     word does
+ * Edges: idle -> runnable: mailbox_put of whoever finds it empty. runnable -> running: actor_run by a worker. running
+ * -> idle:
+ * mailbox_take that reports LAST, as the last access. running -> waiting and back: actor/wait.c. running -> runnable:
+ * the slice is over.
  *
- * Life (`life`): STARTING until the start callback has returned or the process counts as started; ALIVE; ENDING while `ended` runs
+ * Life (`life`): STARTING until the start callback has returned or the process counts as started; ALIVE; ENDING while
+ * `ended` runs
  * because of the process's own exit; DYING from then on: no user code runs any more (end.c).
  *
- * Field key: (s) senders and owner, atomically; (o) the owner: whoever runs the actor; (c) constant; (l) under LOCK, by the owner or others.
+ * Field key: (s) senders and owner, atomically; (o) the owner: whoever runs the actor; (c) constant; (l) under LOCK,
+ * by the owner or others.
  *
- * Budget of an idle server: 176 bytes and a state of up to 16 in a block of 192, and a slot of 8 in the table of pids. What only some need is in the
+ * Budget of an idle server: 176 bytes and a state of up to 16 in a block of 192, and a slot of 8 in the table of pids.
+ * What only some need is in the
  * cold part, allocated at the first need. */
 #ifndef TROUPE_ACTOR_ACTOR_H
 #define TROUPE_ACTOR_ACTOR_H
@@ -25,19 +32,20 @@
 #include "sched/worker.h"
 
 enum actor_flag {
-    ACTOR_SIG = 1,       /* (s) a signal is in the mailbox: fetch at the next boundary */
-    ACTOR_LOCK = 2,      /* (l) spin lock over relations, name and GONE; held for a few instructions */
-    ACTOR_EXITING = 4,   /* (l) set once: takes no name any more */
-    ACTOR_GONE = 8,      /* (l) set once: takes no link and no monitor any more */
-    ACTOR_TRAP = 16,     /* (o) writes: exit signals become messages */
-    ACTOR_BOUNDED = 32,  /* (c) the mailbox has a bound: cold->bound */
-    ACTOR_PROXY = 64,    /* (c) a foreign thread's stand-in: its task wakes the thread */
-    ACTOR_FETCHING = 128 /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
+    ACTOR_SIG = 1,      /* (s) a signal is in the mailbox: fetch at the next boundary */
+    ACTOR_LOCK = 2,     /* (l) spin lock over relations, name and GONE; held for a few instructions */
+    ACTOR_EXITING = 4,  /* (l) set once: takes no name any more */
+    ACTOR_GONE = 8,     /* (l) set once: takes no link and no monitor any more */
+    ACTOR_TRAP = 16,    /* (o) writes: exit signals become messages */
+    ACTOR_BOUNDED = 32, /* (c) the mailbox has a bound: cold->bound */
+    ACTOR_PROXY = 64,   /* (c) a foreign thread's stand-in: its task wakes the thread */
+    ACTOR_FETCHING =
+        128 /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
 };
 
 enum actor_trait {
-    TRAIT_PINNED = 1,   /* TR_SPAWN_PIN_THREAD */
-    TRAIT_PROTOCOL = 2, /* started by a start function: a crash is reported whatever its reason (LOG-02) */
+    TRAIT_PINNED = 1,    /* TR_SPAWN_PIN_THREAD */
+    TRAIT_PROTOCOL = 2,  /* started by a start function: a crash is reported whatever its reason (LOG-02) */
     TRAIT_REPORTING = 4, /* a callback for a report runs */
     TRAIT_CHANGING = 8   /* the user's function of tr_replace_state runs: an exit in it ends only the function */
 };
@@ -54,36 +62,36 @@ struct timer;
 
 struct actor {
     /* line 0: what senders touch */
-    uint64_t pid;               /* (c) first: the rule of slots.h */
-    struct mailbox mailbox;     /* (s) */
-    _Atomic uint64_t wait;      /* (s) the wait word: wait.h */
-    _Atomic uint32_t flags;     /* (s) enum actor_flag */
-    uint8_t life;               /* (o) enum actor_life */
-    bool head_used;             /* (o) the first node of the mailbox is consumed: it is only the token */
-    bool suspended;             /* (o) SYS-01 */
-    uint8_t traits;             /* (o) enum actor_trait */
-    struct task task;           /* (c) run; (s) next, by whoever has scheduled it */
-    struct fiber *fiber;        /* (o) its own while it is blocked; NULL */
+    uint64_t pid;           /* (c) first: the rule of slots.h */
+    struct mailbox mailbox; /* (s) */
+    _Atomic uint64_t wait;  /* (s) the wait word: wait.h */
+    _Atomic uint32_t flags; /* (s) enum actor_flag */
+    uint8_t life;           /* (o) enum actor_life */
+    bool head_used;         /* (o) the first node of the mailbox is consumed: it is only the token */
+    bool suspended;         /* (o) SYS-01 */
+    uint8_t traits;         /* (o) enum actor_trait */
+    struct task task;       /* (c) run; (s) next, by whoever has scheduled it */
+    struct fiber *fiber;    /* (o) its own while it is blocked; NULL */
     /* line 1: the owner's */
-    const tr_actor *behaviour;  /* (c) NULL: a straight-line process */
-    const void *data;           /* (c) tr_spawn_options.data; of a straight-line process its entry */
+    const tr_actor *behaviour; /* (c) NULL: a straight-line process */
+    const void *data;          /* (c) tr_spawn_options.data; of a straight-line process its entry */
     union {
         struct message_list saved; /* (o) taken out of the mailbox, not handled yet; oldest first */
         struct retired retired;    /* (o) after death */
     };
-    tr_msg *current;            /* (o) what the callback handles; of a straight-line process its start argument */
-    struct owned *ledger;       /* (o) what it owns */
-    struct name_entry *name;    /* (l) */
-    struct cold *cold;          /* (o) NULL until it is needed */
+    tr_msg *current;         /* (o) what the callback handles; of a straight-line process its start argument */
+    struct owned *ledger;    /* (o) what it owns */
+    struct name_entry *name; /* (l) */
+    struct cold *cold;       /* (o) NULL until it is needed */
     /* line 2 */
-    struct relation *links;     /* (l) */
-    struct relation *watchers;  /* (l) monitors on this actor: the targets' halves */
-    uint64_t parent;            /* (c) from the start function that linked; 0 */
-    uint32_t state_size;        /* (c) */
-    uint32_t turns;             /* (o) messages handled: reductions */
-    struct timer *timers;       /* those that are for it; under the lock of its wheel: timer.c */
-    struct notice *ending;      /* (o) why it ends, from its end until its block is freed */
-    _Alignas(16) char state[];  /* (o) */
+    struct relation *links;    /* (l) */
+    struct relation *watchers; /* (l) monitors on this actor: the targets' halves */
+    uint64_t parent;           /* (c) from the start function that linked; 0 */
+    uint32_t state_size;       /* (c) */
+    uint32_t turns;            /* (o) messages handled: reductions */
+    struct timer *timers;      /* those that are for it; under the lock of its wheel: timer.c */
+    struct notice *ending;     /* (o) why it ends, from its end until its block is freed */
+    _Alignas(16) char state[]; /* (o) */
 };
 
 /* Something that a wheel fires. Under the wheel's lock, inside a read section; returns NEVER or when to fire again. */
@@ -98,30 +106,30 @@ struct cold {
     _Atomic int64_t armed;           /* written under the wheel's lock: when it fires; NEVER: not at all */
     _Atomic int64_t deadline;        /* (o) writes: when it is to act; NEVER: not at all */
     _Atomic uint32_t timeout_queued; /* the node below is in the mailbox */
-    struct actor *actor;           /* (c) */
-    tr_msg timeout;                /* KIND_TIMEOUT: wakes an idle actor */
-    uint64_t serial;               /* (o) of the latest wait */
-    tr_msg *received;              /* (o) by tr_receive, valid until the next */
-    tr_msg *held;                  /* (o) passed over, and still the first node of the mailbox when the actor gave itself up */
-    struct owed *owed;             /* (o) calls handled and not answered: call.h */
+    struct actor *actor;             /* (c) */
+    tr_msg timeout;                  /* KIND_TIMEOUT: wakes an idle actor */
+    uint64_t serial;                 /* (o) of the latest wait */
+    tr_msg *received;                /* (o) by tr_receive, valid until the next */
+    tr_msg *held;      /* (o) passed over, and still the first node of the mailbox when the actor gave itself up */
+    struct owed *owed; /* (o) calls handled and not answered: call.h */
     uint32_t owed_count, owed_size; /* (o) */
-    struct relation *monitors;     /* (l) the watcher's halves, and aliases */
-    struct notice *last;           /* (o) behind tr_last_reason */
-    int start_status;              /* (o) what the start callback asked for, if it was neither success nor a crash */
-    unsigned home;                 /* (o) pinned: the worker where it first ran */
-    tr_msg *continued;             /* (o) tr_continue: handled before any other; NULL */
-    struct notice *stop_notice;    /* (o) tr_stop */
-    tr_msg *stop_reply;            /* (o) tr_stop_reply: sent after `ended` */
-    tr_from stop_reply_to;         /* (o) */
-    int64_t idle_ms;               /* (o) tr_idle, asked for by the callback that runs */
-    tr_msg *changing;              /* (o) the copy of the state that tr_replace_state's function works on */
-    bool continue_on;              /* (o) the callback has returned it */
-    bool idle_on;                  /* (o) TR_MSG_TIMEOUT is due at `deadline` unless a message comes first */
-    struct bound *bound;           /* (c) */
-    const char *label;             /* (c) */
-    struct dictionary *dictionary; /* (o) */
-    size_t stack_size;             /* (c) 0: default */
-    const void *entry_data;        /* (c) tr_data of a straight-line process */
+    struct relation *monitors;      /* (l) the watcher's halves, and aliases */
+    struct notice *last;            /* (o) behind tr_last_reason */
+    int start_status;               /* (o) what the start callback asked for, if it was neither success nor a crash */
+    unsigned home;                  /* (o) pinned: the worker where it first ran */
+    tr_msg *continued;              /* (o) tr_continue: handled before any other; NULL */
+    struct notice *stop_notice;     /* (o) tr_stop */
+    tr_msg *stop_reply;             /* (o) tr_stop_reply: sent after `ended` */
+    tr_from stop_reply_to;          /* (o) */
+    int64_t idle_ms;                /* (o) tr_idle, asked for by the callback that runs */
+    tr_msg *changing;               /* (o) the copy of the state that tr_replace_state's function works on */
+    bool continue_on;               /* (o) the callback has returned it */
+    bool idle_on;                   /* (o) TR_MSG_TIMEOUT is due at `deadline` unless a message comes first */
+    struct bound *bound;            /* (c) */
+    const char *label;              /* (c) */
+    struct dictionary *dictionary;  /* (o) */
+    size_t stack_size;              /* (c) 0: default */
+    const void *entry_data;         /* (c) tr_data of a straight-line process */
 };
 
 _Static_assert(offsetof(struct actor, behaviour) == 64, "what senders touch is one line");
@@ -171,7 +179,10 @@ static inline struct actor *actor_find(uint64_t pid)
 uint64_t names_find(uint64_t hashed);
 
 /* The pid that `to` means now: itself, or who has the name; 0: nobody. Inside a read section. */
-static inline uint64_t actor_resolve(tr_pid to) { return LIKELY((to.id & PID_NAME_BIT) == 0) ? to.id : names_find(to.id); }
+static inline uint64_t actor_resolve(tr_pid to)
+{
+    return LIKELY((to.id & PID_NAME_BIT) == 0) ? to.id : names_find(to.id);
+}
 
 /* The cold part, made at the first need. NULL: no memory. Owner. */
 struct cold *actor_cold(struct context *context, struct actor *actor);
@@ -180,7 +191,8 @@ struct cold *actor_cold_or_exit(struct context *context, struct actor *actor);
 
 static inline bool actor_try_lock(struct actor *actor)
 {
-    return (atomic_fetch_or_explicit(&actor->flags, ACTOR_LOCK, memory_order_acquire) & ACTOR_LOCK) == 0; /* [AL1] pairs with [AL2] */
+    return (atomic_fetch_or_explicit(&actor->flags, ACTOR_LOCK, memory_order_acquire) & ACTOR_LOCK) ==
+           0; /* [AL1] pairs with [AL2] */
 }
 void actor_lock(struct actor *actor);
 static inline void actor_unlock(struct actor *actor)

@@ -118,7 +118,8 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
 
 /* ---- sending a request and waiting for its answer */
 
-/* From the other side of the switch, inside the read section in which the server was found. The caller may run again, or have ended, by now:
+/* From the other side of the switch, inside the read section in which the server was found. The caller may run again,
+ * or have ended, by now:
  * nothing on its stack is touched; the request itself says where to. */
 static void post_request(void *argument)
 {
@@ -150,7 +151,8 @@ static NOINLINE int await_room(tr_pid to, size_t size, int64_t *deadline)
 }
 
 /* Begins a read section that lasts, and finds the server with room in its mailbox; on failure the section has ended. */
-static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message_kind kind, size_t size, struct actor **server)
+static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message_kind kind, size_t size,
+                                     struct actor **server)
 {
     for (int64_t deadline = 0;;) { /* bound: the receiver's overflow_wait_ms */
         read_begin();
@@ -191,9 +193,10 @@ static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *
     return tag < 0 ? tag : TR_EDOWN;
 }
 
-/* In one piece down to the switch: each frame that returns after it is a mispredicted return. in_section: as wait_for_inline. */
-static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
-                                     tr_msg **reply, int *failure_tag, bool in_section)
+/* In one piece down to the switch: each frame that returns after it is a mispredicted return. in_section: as
+ * wait_for_inline. */
+static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg),
+                                     void *arg, tr_msg **reply, int *failure_tag, bool in_section)
 {
     int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_now(), timeout_ms);
     int result;
@@ -204,17 +207,19 @@ static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_
     } else {
         result = (int)wait_for_inline(self, serial, deadline, false, post, arg, reply, in_section);
     }
-    return LIKELY(result == WAIT_REPLY && message_kind(*reply) == KIND_REPLY) ? TR_OK : failed(self, result, reply, failure_tag);
+    return LIKELY(result == WAIT_REPLY && message_kind(*reply) == KIND_REPLY)
+               ? TR_OK
+               : failed(self, result, reply, failure_tag);
 }
 
-int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg, tr_msg **reply,
-              int *failure_tag)
+int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
+              tr_msg **reply, int *failure_tag)
 {
     return wait_inline(self, serial, timeout_ms, post, arg, reply, failure_tag, false);
 }
 
-static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
-                                        tr_msg **reply, int *failure_tag)
+static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size,
+                                        int64_t timeout_ms, tr_msg **reply, int *failure_tag)
 {
     struct actor *self = requester(context_self()), *server;
     if (UNLIKELY(self == NULL))
@@ -244,15 +249,16 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
     return status;
 }
 
-int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply,
-                 int *failure_tag)
+int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
+                 tr_msg **reply, int *failure_tag)
 {
     return request_inline(to, kind, tag, body, size, timeout_ms, reply, failure_tag);
 }
 
 /* ---- the public calls */
 
-API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
+                int64_t timeout_ms)
 {
     if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
         return TR_EINVAL;
@@ -293,7 +299,8 @@ API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64
     return status;
 }
 
-API void tr_call_or_exit(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+API void tr_call_or_exit(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
+                         int64_t timeout_ms)
 {
     (void)tr_must(tr_call(server, tag, body, size, reply, reply_size, timeout_ms));
 }

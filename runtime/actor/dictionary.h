@@ -1,4 +1,5 @@
-/* dictionary.h: the process dictionary (PROC-11): a list of keys and values, for the few that a process has. Owner only. */
+/* dictionary.h: the process dictionary (PROC-11): a list of keys and values, for the few that a process has. Owner
+ * only. */
 #ifndef TROUPE_ACTOR_DICTIONARY_H
 #define TROUPE_ACTOR_DICTIONARY_H
 

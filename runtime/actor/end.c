@@ -2,10 +2,10 @@
 #include "actor/end.h"
 
 #include "actor/call.h"
+#include "actor/dictionary.h"
 #include "actor/inbox.h"
 #include "actor/mailbound.h"
 #include "actor/names.h"
-#include "actor/dictionary.h"
 #include "actor/relation.h"
 #include "actor/report.h"
 #include "actor/signal.h"
@@ -116,7 +116,8 @@ static void fail_requests(struct context *context, struct actor *self)
 
 static void empty_wait(struct context *context, struct actor *self)
 {
-    uint64_t word = atomic_exchange_explicit(&self->wait, 0, memory_order_acquire); /* acquire: the reply, if it is one */
+    uint64_t word = atomic_exchange_explicit(&self->wait, 0,
+                                             memory_order_acquire); /* acquire: the reply, if it is one */
     if (wait_is_reply(word))
         message_free(context, (tr_msg *)(uintptr_t)word);
     if (self->cold != NULL)
@@ -229,7 +230,8 @@ void actor_faulted(struct actor *self, struct notice *notice)
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
     if (self->ending != NULL && (self->traits & TRAIT_REPORTING) != 0) {
-        notice_drop(&worker->context, notice); /* the callback that was to show its state has failed: it ends for its first reason */
+        notice_drop(&worker->context,
+                    notice); /* the callback that was to show its state has failed: it ends for its first reason */
     } else {
         if (self->ending != NULL)
             notice_drop(&worker->context, self->ending); /* GS-34: `ended` itself has failed */

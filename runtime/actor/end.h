@@ -1,7 +1,8 @@
 /* end.h: how a process ends.
  *
  *     who                                         edge                          function
- *     its own tr_exit, assert, crash              ALIVE -> ENDING               actor_exit(own), then after the reset run_ended
+ *     its own tr_exit, assert, crash              ALIVE -> ENDING               actor_exit(own), then after the reset
+ *     run_ended
  *     a callback's disposition                    ALIVE -> ENDING               actor_stop
  *     a fatal signal at a cancellation point      any -> DYING                  actor_exit(not own)
  *     a fatal signal at a message boundary        any -> DYING                  actor_die
@@ -17,14 +18,16 @@
  *     6 -         the pid's slot is cleared: nobody finds it any more
  *     7 -         requests in its hands, owed, saved and queued fail
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
- * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues between 7 and 8.
+ * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
+ * between 7 and 8.
  * Nothing of this allocates but the failures of step 7, which the caller's timeout stands in for when memory is out. */
 #ifndef TROUPE_ACTOR_END_H
 #define TROUPE_ACTOR_END_H
 
 #include "actor/actor.h"
 
-/* From the user's code below a public function, or from a callback: drops all frames, and the process ends. Takes the notice. own: by its own
+/* From the user's code below a public function, or from a callback: drops all frames, and the process ends. Takes the
+ * notice. own: by its own
  * doing, so `ended` runs and a crash is reported; false: by a signal. */
 NORETURN void actor_exit(struct actor *self, struct notice *notice, bool own);
 
@@ -34,7 +37,8 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
 /* The same after `ended` has run; crash: a report is made (LOG-01). */
 void actor_stop(struct actor *self, struct notice *notice, bool crash);
 
-/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`. Takes the notice. */
+/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`.
+ * Takes the notice. */
 void actor_faulted(struct actor *self, struct notice *notice);
 
 /* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. */

@@ -3,7 +3,8 @@
  *     the user's    the program and its libraries: dropping its frames is the user's own affair
  *     libraries     libc, the dynamic loader, whatever has `malloc`, sanitizers: may hold locks or half-made structures
  *     the runtime   libtroupe.so, liburcu: `in_runtime` says more
- * A table made at the start; a library that is loaded later is the user's, but its calls of libc's leaves are not recognized. If no libc
+ * A table made at the start; a library that is loaded later is the user's, but its calls of libc's leaves are not
+ * recognized. If no libc
  * is found (a static program), nothing is the user's.
  *
  * All but the first: async-signal-safe. */

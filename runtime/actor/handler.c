@@ -1,7 +1,9 @@
 /* handler.c: the turn of an actor.
  *
- * A turn handles messages until the mailbox is empty (the actor is given up), the slice is over (it goes to the end of the run queue,
- * keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on from there later, perhaps on
+ * A turn handles messages until the mailbox is empty (the actor is given up), the slice is over (it goes to the end of
+ * the run queue,
+ * keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on from there
+ * later, perhaps on
  * another worker, so the context is read again after every callback. */
 #include "actor/handler.h"
 
@@ -23,7 +25,8 @@ static struct notice *status_notice(struct context *context, struct actor *self,
     struct notice *last = self->cold == NULL ? NULL : self->cold->last;
     if ((status == TR_EDOWN || status == TR_ESTART) && last != NULL)
         return notice_take(last);
-    tr_reason reason = tr_because(status < 0 ? TR_WHY_STATUS : TR_WHY_BAD_RETURN, status, status < 0 ? "%s" : NULL, tr_status_text(status));
+    tr_reason reason = tr_because(status < 0 ? TR_WHY_STATUS : TR_WHY_BAD_RETURN, status, status < 0 ? "%s" : NULL,
+                                  tr_status_text(status));
     return notice_new(context, &reason, NULL, 0);
 }
 
@@ -68,9 +71,13 @@ void handler_started(struct context *context, struct actor *self)
 /* The start callback asked for no start, or failed: what the starter is told, and why the process ends. */
 static void refuse_start(struct context *context, struct actor *self, int disposition)
 {
-    struct cold *cold = actor_cold(context, self); /* without memory for it the starter learns less: that the process has ended */
-    bool ignored = disposition == TR_IGNORE, stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
-    struct notice *notice = ignored ? notice_static(TR_WHY_NORMAL) : stopped ? cold->stop_notice : status_notice(context, self, disposition);
+    struct cold *cold = actor_cold(
+        context, self); /* without memory for it the starter learns less: that the process has ended */
+    bool ignored = disposition == TR_IGNORE,
+         stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
+    struct notice *notice = ignored   ? notice_static(TR_WHY_NORMAL)
+                            : stopped ? cold->stop_notice
+                                      : status_notice(context, self, disposition);
     if (stopped)
         cold->stop_notice = NULL;
     if (cold != NULL)
@@ -162,7 +169,7 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
     }
     cancel_idle(self);
     if ((message_flags(message) & MESSAGE_DONE) != 0)
-        return true; /* flushed while it was on its way */
+        return true;                      /* flushed while it was on its way */
     if (is_parents_exit(self, message)) { /* GS-31 */
         actor_stop(self, notice_take(*message_notice(message)), false);
         return false;
@@ -296,8 +303,8 @@ static enum turn step(struct context *context, struct actor *self)
 static ALWAYS_INLINE bool is_plain(const struct actor *self)
 {
     const struct cold *cold = self->cold;
-    return (load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_BOUNDED)) == 0 && self->saved.first == NULL && !self->suspended &&
-           (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
+    return (load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_BOUNDED)) == 0 && self->saved.first == NULL &&
+           !self->suspended && (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
 }
 
 /* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
@@ -312,8 +319,8 @@ static ALWAYS_INLINE enum turn step_plain(struct context *context, struct actor 
     runtime_enter(context->worker);
     if (UNLIKELY(disposition != TR_OK) && !apply_disposition(self, disposition))
         return TURN_OVER;
-    if (UNLIKELY(!is_plain(self) || inbox_head(self) != head || !self->head_used || (message_flags(head) & MESSAGE_KEPT) != 0 ||
-                 call_is_request(head))) {
+    if (UNLIKELY(!is_plain(self) || inbox_head(self) != head || !self->head_used ||
+                 (message_flags(head) & MESSAGE_KEPT) != 0 || call_is_request(head))) {
         handler_finish(self);
         return TURN_GOES_ON;
     }
@@ -337,7 +344,7 @@ static void take_turn(struct actor *self)
         struct context *context = context_self();
         tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
         enum turn turn = LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE) ? step_plain(context, self, head)
-                                                                                      : step(context, self);
+                                                                                     : step(context, self);
         if (turn == TURN_OVER)
             return;
         context = context_self();
@@ -399,7 +406,8 @@ static bool at_home(struct actor *self)
     return false;
 }
 
-/* Debug builds move what was blocked whenever they can: whoever keeps the address of a thread-local over a block is found out (D2). */
+/* Debug builds move what was blocked whenever they can: whoever keeps the address of a thread-local over a block is
+ * found out (D2). */
 static bool moves_on(struct actor *self)
 {
     struct worker *worker = worker_self();

@@ -14,7 +14,8 @@ void inbox_discard(struct context *context, struct actor *self, tr_msg *message)
 {
     message_unflag(message, MESSAGE_QUEUED);
     if (message_kind(message) == KIND_TIMEOUT)
-        store_release(&self->cold->timeout_queued, 0); /* [WT8] release: the node has left the queue; pairs with [WT7] in wait.c */
+        store_release(&self->cold->timeout_queued,
+                      0); /* [WT8] release: the node has left the queue; pairs with [WT7] in wait.c */
     else if (is_garbage(self, message))
         message_free(context, message);
 }
@@ -51,7 +52,8 @@ enum inbox_left inbox_leave(struct context *context, struct actor *self)
     read_begin(); /* the cold part outlives the section, whatever becomes of the actor */
     enum mailbox_took took = mailbox_take(&self->mailbox, &node);
     if (took != MAILBOX_BUSY && timeout)
-        store_release(&cold->timeout_queued, 0); /* [WT8] release: the node has left the queue; pairs with [WT7] in wait.c */
+        store_release(&cold->timeout_queued,
+                      0); /* [WT8] release: the node has left the queue; pairs with [WT7] in wait.c */
     read_end();
     if (took == MAILBOX_BUSY) {
         self->head_used = true;

@@ -62,7 +62,9 @@ API void *tr_alloc(size_t size)
     if (context == NULL)
         return NULL;
     struct actor *self = actor_here(context);
-    struct allocation *allocation = size > SIZE_MAX - sizeof *allocation ? NULL : pool_alloc(context->pool, sizeof *allocation + size);
+    struct allocation *allocation = size > SIZE_MAX - sizeof *allocation
+                                        ? NULL
+                                        : pool_alloc(context->pool, sizeof *allocation + size);
     if (allocation != NULL) {
         memset(allocation, 0, sizeof *allocation + size);
         allocation->owned.release = release_allocation;

@@ -1,6 +1,8 @@
-/* ledger.h: what an actor owns besides its block: memory, clean-ups, sockets, kept messages. Released at its end, the latest first.
+/* ledger.h: what an actor owns besides its block: memory, clean-ups, sockets, kept messages. Released at its end, the
+ * latest first.
  *
- * A doubly linked list through the items. Owner only; at death by the dying actor's worker. `release` must not block and must take the item out
+ * A doubly linked list through the items. Owner only; at death by the dying actor's worker. `release` must not block
+ * and must take the item out
  * of nothing: it is out already. */
 #ifndef TROUPE_ACTOR_LEDGER_H
 #define TROUPE_ACTOR_LEDGER_H

@@ -1,8 +1,11 @@
-/* mailbound.h: bounded mailboxes and what happens when they are full (D13). Signals, replies, timers and the runtime's messages are never refused.
+/* mailbound.h: bounded mailboxes and what happens when they are full (D13). Signals, replies, timers and the runtime's
+ * messages are never refused.
  *
- * `messages` and `bytes` count down what is left; a send takes, handling or dropping gives back, both by plain messages, casts and calls only.
+ * `messages` and `bytes` count down what is left; a send takes, handling or dropping gives back, both by plain
+ * messages, casts and calls only.
  * A sender may overshoot by what other senders take at the same moment, never more than one message each.
- * A sender that waits looks again after 1 ms, then 2, up to 16: a list of waiters on stacks that may be dropped would cost every bounded
+ * A sender that waits looks again after 1 ms, then 2, up to 16: a list of waiters on stacks that may be dropped would
+ * cost every bounded
  * receiver more than overload, which is what this is for, is worth. */
 #ifndef TROUPE_ACTOR_MAILBOUND_H
 #define TROUPE_ACTOR_MAILBOUND_H
@@ -14,18 +17,21 @@ bool mailbound_init(struct context *context, struct actor *actor, const tr_spawn
 void mailbound_free(struct context *context, struct bound *bound);
 
 int mailbound_take_slow(struct context *context, struct actor *actor, size_t size);
-/* A send takes room: TR_OK; TR_EFULL: by the policy of the receiver, the sender may wait (mailbound_wait). Inside a read section. */
+/* A send takes room: TR_OK; TR_EFULL: by the policy of the receiver, the sender may wait (mailbound_wait). Inside a
+ * read section. */
 static inline int mailbound_take(struct context *context, struct actor *actor, size_t size)
 {
     return LIKELY((load_relaxed(&actor->flags) & ACTOR_BOUNDED) == 0) ? TR_OK
                                                                       : mailbound_take_slow(context, actor, size);
 }
-/* After TR_EFULL: waits for room, if the receiver's policy says so: true: there was room a moment ago, try again; false: TR_EFULL it is. *deadline is 0 at
+/* After TR_EFULL: waits for room, if the receiver's policy says so: true: there was room a moment ago, try again;
+ * false: TR_EFULL it is. *deadline is 0 at
  * the first call and kept between calls. Blocks; outside read sections. */
 bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline);
 /* Owner: a message is about to be handled: its room is free. False: it is dropped instead (TR_OVERFLOW_DROP_OLDEST). */
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message);
-/* Owner, in a receive: an older message than the one that is searched: true: it is dropped, by the same policy; its room is free. */
+/* Owner, in a receive: an older message than the one that is searched: true: it is dropped, by the same policy; its
+ * room is free. */
 bool mailbound_forgets(struct context *context, struct actor *self, tr_msg *message);
 /* Owner: a message was received: its room is free. */
 void mailbound_give_received(struct actor *self, tr_msg *message);

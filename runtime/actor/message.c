@@ -5,7 +5,8 @@
 
 /* ---- notices */
 
-#define STATIC_NOTICE(name, kind_of_why, words) static struct notice name = { .reason = { .why = (kind_of_why), .text = words } }
+#define STATIC_NOTICE(name, kind_of_why, words) \
+    static struct notice name = { .reason = { .why = (kind_of_why), .text = words } }
 STATIC_NOTICE(normal, TR_WHY_NORMAL, "");
 STATIC_NOTICE(shut_down, TR_WHY_SHUTDOWN, "");
 STATIC_NOTICE(kill_notice, TR_WHY_KILL, "");
@@ -60,7 +61,8 @@ void notice_drop(struct context *context, struct notice *notice)
 {
     if (notice == NULL || load_relaxed(&notice->references) == 0)
         return;
-    /* [NO1] release: this holder's reads before the free; pairs with [NO2]. [NO2] acquire: the last one frees after them; pairs with [NO1] */
+    /* [NO1] release: this holder's reads before the free; pairs with [NO2]. [NO2] acquire: the last one frees after
+     * them; pairs with [NO1] */
     if (atomic_fetch_sub_explicit(&notice->references, 1, memory_order_acq_rel) == 1)
         pool_free(context->pool, notice);
 }
@@ -115,12 +117,14 @@ API tr_kind tr_kind_of(const tr_msg *message)
 
 API size_t tr_size(const tr_msg *message)
 {
-    return message_has_notice(message) ? (*message_notice((tr_msg *)(uintptr_t)message))->detail_size : message_size(message);
+    return message_has_notice(message) ? (*message_notice((tr_msg *)(uintptr_t)message))->detail_size
+                                       : message_size(message);
 }
 
 API const void *tr_body(const tr_msg *message)
 {
-    return message_has_notice(message) ? (*message_notice((tr_msg *)(uintptr_t)message))->detail : message_body(message);
+    return message_has_notice(message) ? (*message_notice((tr_msg *)(uintptr_t)message))->detail
+                                       : message_body(message);
 }
 
 API tr_pid tr_sender(const tr_msg *message) { return (tr_pid){ message->sender }; }
@@ -132,13 +136,15 @@ API const tr_reason *tr_reason_of(const tr_msg *message)
 
 API tr_from tr_from_of(const tr_msg *message)
 {
-    return message_kind(message) == KIND_CALL ? (tr_from){ { message->sender }, message->serial } : (tr_from){ { 0 }, 0 };
+    return message_kind(message) == KIND_CALL ? (tr_from){ { message->sender }, message->serial }
+                                              : (tr_from){ { 0 }, 0 };
 }
 
 API const void *tr_expect(const tr_msg *message, size_t size)
 {
     if (UNLIKELY(tr_size(message) != size))
-        tr_exit(tr_because(TR_WHY_UNEXPECTED, message->tag, "tag %d: %zu bytes, expected %zu", message->tag, tr_size(message), size));
+        tr_exit(tr_because(TR_WHY_UNEXPECTED, message->tag, "tag %d: %zu bytes, expected %zu", message->tag,
+                           tr_size(message), size));
     return tr_body(message);
 }
 

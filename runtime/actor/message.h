@@ -1,12 +1,17 @@
 /* message.h: the inside of a message.
  *
- * Layout: a header of 32 bytes, then the body, in one pool block; the smallest block is a cache line, so a body of up to 31 bytes and its
- * zero byte fit in it. Signals (exit, link exit, down) are messages, too: their body area holds a struct notice instead.
+ * Layout: a header of 32 bytes, then the body, in one pool block; the smallest block is a cache line, so a body of up
+ * to 31 bytes and its
+ * zero byte fit in it. Signals (exit, link exit, down) are messages, too: their body area holds a struct notice
+ * instead.
  *
- * Ownership: whoever made it; then the mailbox; then its receiver. `message_release` is the one end of a message in its receiver's hands,
- * `message_free` of one that nobody has received. What keeps a block is written in its flags, which belong to whoever owns the message:
+ * Ownership: whoever made it; then the mailbox; then its receiver. `message_release` is the one end of a message in
+ * its receiver's hands,
+ * `message_free` of one that nobody has received. What keeps a block is written in its flags, which belong to whoever
+ * owns the message:
  *     KEPT    it is the user's, from tr_keep or tr_call_msg: a release by the runtime leaves the block alone
- *     QUEUED  it is consumed, but still the first node of its receiver's queue, the run token: its block is freed when the node is taken
+ *     QUEUED  it is consumed, but still the first node of its receiver's queue, the run token: its block is freed when
+ *     the node is taken
  *     COUNTED it has taken room in a bounded mailbox, and gives it back when it is handled (mailbound.h)
  *     DONE    of a call: answered, its end owes nobody an answer; of EXIT or DOWN: cancelled, dropped when it is met */
 #ifndef TROUPE_ACTOR_MESSAGE_H
@@ -45,7 +50,7 @@ enum message_flag { MESSAGE_KEPT = 1, MESSAGE_QUEUED = 2, MESSAGE_DONE = 4, MESS
 struct tr_msg {
     struct mailbox_node node; /* in the queue; in a private list: the next message */
     uint64_t sender;          /* pid; 0: a foreign thread */
-    uint64_t serial;          /* of a call: its wait serial or alias; of DOWN: the monitor; of a timer's message: the timer */
+    uint64_t serial; /* of a call: its wait serial or alias; of DOWN: the monitor; of a timer's message: the timer */
     int32_t tag;
     uint32_t meta; /* size: bits 0..23, kind: 24..27, flags: 28..31 */
 };
@@ -53,7 +58,10 @@ struct tr_msg {
 enum { MESSAGE_HEADER = sizeof(struct tr_msg), MESSAGE_HEADER_WIDE = MESSAGE_HEADER + 16 };
 _Static_assert(MESSAGE_HEADER == 32, "a body of 31 bytes fits in one cache line with its header");
 
-static inline enum message_kind message_kind(const tr_msg *message) { return (enum message_kind)(message->meta >> 24 & 15); }
+static inline enum message_kind message_kind(const tr_msg *message)
+{
+    return (enum message_kind)(message->meta >> 24 & 15);
+}
 static inline uint32_t message_flags(const tr_msg *message) { return message->meta >> 28; }
 static inline void message_flag(tr_msg *message, uint32_t flags) { message->meta |= flags << 28; }
 static inline void message_unflag(tr_msg *message, uint32_t flags) { message->meta &= ~(flags << 28); }
@@ -101,12 +109,14 @@ struct notice {
     _Alignas(16) char detail[]; /* and a zero byte */
 };
 
-/* A notice of this reason with detail; the caller's reference. Never NULL: without memory for it, it is the static one of TR_WHY_SYSTEM_LIMIT. */
+/* A notice of this reason with detail; the caller's reference. Never NULL: without memory for it, it is the static one
+ * of TR_WHY_SYSTEM_LIMIT. */
 struct notice *notice_new(struct context *context, const tr_reason *reason, const void *detail, size_t detail_size);
 struct notice *notice_static(tr_why why); /* NORMAL, SHUTDOWN, KILL, KILLED, NOPROC, SYSTEM_LIMIT */
 static inline struct notice *notice_take(struct notice *notice)
 {
-    if (load_relaxed(&notice->references) != 0) /* relaxed: the caller holds a reference, so it is not the last one that goes */
+    if (load_relaxed(&notice->references) !=
+        0) /* relaxed: the caller holds a reference, so it is not the last one that goes */
         atomic_fetch_add_explicit(&notice->references, 1, memory_order_relaxed);
     return notice;
 }
@@ -117,7 +127,8 @@ static inline struct notice **message_notice(tr_msg *message) { return (struct n
 static inline bool message_has_notice(const tr_msg *message)
 {
     enum message_kind kind = message_kind(message);
-    return kind == KIND_FAILED || kind == KIND_EXIT || kind == KIND_DOWN || kind == KIND_EXIT_SIGNAL || kind == KIND_LINK_EXIT;
+    return kind == KIND_FAILED || kind == KIND_EXIT || kind == KIND_DOWN || kind == KIND_EXIT_SIGNAL ||
+           kind == KIND_LINK_EXIT;
 }
 
 /* A message with room for `size` bytes, the byte after them zero; tag, sender, serial 0, kind INFO. NULL: no memory. */

@@ -7,10 +7,10 @@
 
 struct name_entry {
     struct cds_lfht_node node;
-    uint64_t hashed;        /* (c) with PID_NAME_BIT */
-    uint64_t pid;           /* (c) */
+    uint64_t hashed; /* (c) with PID_NAME_BIT */
+    uint64_t pid;    /* (c) */
     struct retired retired;
-    char text[];            /* (c) */
+    char text[]; /* (c) */
 };
 
 enum { BUCKETS_LEAST = 64 };
@@ -19,7 +19,7 @@ static struct cds_lfht *table;   /* (c) while the runtime runs */
 static _Atomic int64_t count;    /* names */
 static _Atomic uint64_t buckets; /* a power of two; changed by whoever holds `resizing` */
 static _Atomic uint32_t resizing;
-static uint64_t key[2];        /* (c) from the first use on: names may be hashed before the runtime starts */
+static uint64_t key[2]; /* (c) from the first use on: names may be hashed before the runtime starts */
 static pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
 /* ---- SipHash-1-3 */
@@ -114,7 +114,8 @@ uint64_t names_find(uint64_t hashed)
     return entry == NULL ? 0 : entry->pid;
 }
 
-/* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here and now: liburcu's own resizing
+/* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here
+ * and now: liburcu's own resizing
  * runs on a thread of its own, which simulation must not have. */
 static void resize(int64_t change)
 {
@@ -152,7 +153,9 @@ static bool delete_entry(struct context *context, struct name_entry *entry)
 static int attach(struct context *context, struct name_entry *entry, struct actor *actor)
 {
     actor_lock(actor);
-    int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC : actor->name != NULL ? TR_ETAKEN : TR_OK;
+    int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC
+                 : actor->name != NULL                              ? TR_ETAKEN
+                                                                    : TR_OK;
     if (status == TR_OK)
         actor->name = entry;
     actor_unlock(actor);

@@ -60,11 +60,14 @@ static void fill(struct actor *self, tr_process_info *info)
     peek(self, info);
     snprintf(info->label, sizeof info->label, "%s", actor_label(self));
     bool waits = load_relaxed(&self->wait) != 0; /* it was woken out of a call to answer this */
-    info->status = self->suspended ? TR_STATUS_SUSPENDED : waits || self->current == NULL ? TR_STATUS_WAITING : TR_STATUS_RUNNING;
+    info->status = self->suspended                  ? TR_STATUS_SUSPENDED
+                   : waits || self->current == NULL ? TR_STATUS_WAITING
+                                                    : TR_STATUS_RUNNING;
     info->message_queue_len = each_message(self, NULL);
     info->reductions = self->turns;
     if (self->behaviour == NULL || waits || self->current != NULL)
-        info->stack_size = self->cold != NULL && self->cold->stack_size != 0 ? self->cold->stack_size : STACK_DEFAULT_BYTES;
+        info->stack_size = self->cold != NULL && self->cold->stack_size != 0 ? self->cold->stack_size
+                                                                             : STACK_DEFAULT_BYTES;
     info->memory += ledger_memory(self);
     if (self->cold != NULL) {
         actor_lock(self);
@@ -81,7 +84,8 @@ static tr_msg *list_pids(struct context *context, struct actor *self, struct rel
     size_t at = 0;
     tr_msg *reply = message_new(context, count_relations(*list) * sizeof(tr_pid));
     for (const struct relation *half = *list; reply != NULL && half != NULL; half = half->next)
-        ((tr_pid *)message_body(reply))[at++] = (tr_pid){ half->peer != 0 || half->twin == NULL ? half->peer : half->twin->message.sender };
+        ((tr_pid *)message_body(
+            reply))[at++] = (tr_pid){ half->peer != 0 || half->twin == NULL ? half->peer : half->twin->message.sender };
     actor_unlock(self);
     return reply;
 }

@@ -35,7 +35,10 @@ API bool tr_reason_same(const tr_reason *a, const tr_reason *b)
     return a->why == b->why && a->code == b->code && strncmp(a->text, b->text, sizeof a->text) == 0;
 }
 
-API bool tr_reason_clean(const tr_reason *reason) { return reason->why == TR_WHY_NORMAL || reason->why == TR_WHY_SHUTDOWN; }
+API bool tr_reason_clean(const tr_reason *reason)
+{
+    return reason->why == TR_WHY_NORMAL || reason->why == TR_WHY_SHUTDOWN;
+}
 
 static const char *why_text(int why)
 {

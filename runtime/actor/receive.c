@@ -1,13 +1,16 @@
 /* receive.c: receive and selective receive, of straight-line processes and inside callbacks (RECV).
  *
- * A message is tested once for one receive: what does not match goes from the queue to the end of `saved`, behind what was tested. A
- * receive that finds nothing gives the run token up from the other side of the switch (after_receive), so a sender that finds the mailbox
- * empty schedules a process whose registers are saved. The timeout is the actor's own timer, whose node wakes it like a message. */
+ * A message is tested once for one receive: what does not match goes from the queue to the end of `saved`, behind what
+ * was tested. A
+ * receive that finds nothing gives the run token up from the other side of the switch (after_receive), so a sender
+ * that finds the mailbox
+ * empty schedules a process whose registers are saved. The timeout is the actor's own timer, whose node wakes it like
+ * a message. */
+#include "actor/receive.h"
 #include "actor/end.h"
 #include "actor/inbox.h"
 #include "actor/mailbound.h"
 #include "actor/names.h"
-#include "actor/receive.h"
 #include "actor/relation.h"
 #include "actor/signal.h"
 #include "actor/wait.h"
@@ -38,7 +41,8 @@ static bool is_gone(struct actor *self, tr_msg *message)
     enum message_kind kind = message_kind(message);
     if (kind == KIND_DOWN || kind == KIND_EXIT)
         return (message_flags(message) & MESSAGE_DONE) != 0;
-    return UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) && mailbound_forgets(context_self(), self, message);
+    return UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) &&
+           mailbound_forgets(context_self(), self, message);
 }
 
 static tr_msg *find_saved(struct search *search)
@@ -108,7 +112,9 @@ static void after_receive(void *argument)
     struct actor *self = argument;
     struct context *context = context_self();
     tr_msg *head = inbox_head(self);
-    enum inbox_left left = head == NULL ? INBOX_BUSY : self->head_used ? inbox_leave(context, self) : inbox_leave_held(context, self, head);
+    enum inbox_left left = head == NULL      ? INBOX_BUSY
+                           : self->head_used ? inbox_leave(context, self)
+                                             : inbox_leave_held(context, self, head);
     if (left != INBOX_LEFT)
         schedule_last(context, &self->task); /* a message came, or is being put: look again */
 }
@@ -244,7 +250,9 @@ API void tr_drop(tr_msg *message)
     if (context == NULL)
         return;
     struct actor *self = actor_here(context);
-    struct keeping *keeping = self == NULL || (message_flags(message) & MESSAGE_KEPT) == 0 ? NULL : find_keeping(self, message);
+    struct keeping *keeping = self == NULL || (message_flags(message) & MESSAGE_KEPT) == 0
+                                  ? NULL
+                                  : find_keeping(self, message);
     if (keeping != NULL) {
         ledger_remove(&keeping->owned);
         release_kept(context, &keeping->owned);

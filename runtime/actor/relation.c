@@ -32,8 +32,10 @@ static struct relation *new_half(struct context *context, uint64_t sender, int t
     return half;
 }
 
-/* Turns a half into the signal that it is for; its twin is told, and stands in front of its list, so that it is found without a search. */
-static void send_off(struct relation *half, enum message_kind kind, struct notice *notice, struct relation **list_of_twin)
+/* Turns a half into the signal that it is for; its twin is told, and stands in front of its list, so that it is found
+ * without a search. */
+static void send_off(struct relation *half, enum message_kind kind, struct notice *notice,
+                     struct relation **list_of_twin)
 {
     struct relation *twin = half->twin;
     take_out(half);
@@ -203,7 +205,8 @@ static struct relation *find_half(uint64_t owner, uint64_t handle)
     return half != NULL && half->message.sender == owner ? half : NULL;
 }
 
-/* Takes the watcher's half out, and the target's if it has not signalled yet: that one is returned. *active: it had not. */
+/* Takes the watcher's half out, and the target's if it has not signalled yet: that one is returned. *active: it had
+ * not. */
 static struct relation *detach(struct actor *watcher, struct relation *half, bool *active)
 {
     for (;;) {
@@ -212,7 +215,8 @@ static struct relation *detach(struct actor *watcher, struct relation *half, boo
         actor_unlock(watcher);
         struct actor *other = target == 0 ? NULL : actor_find(target);
         actor_lock_two(watcher, other);
-        if (half->peer != 0 && other == NULL) { /* it is about to signal: bound: its death takes no lock of ours but this one */
+        if (half->peer != 0 &&
+            other == NULL) { /* it is about to signal: bound: its death takes no lock of ours but this one */
             actor_unlock_two(watcher, other);
             continue;
         }

@@ -1,4 +1,5 @@
-/* report.c: reports. They are formatted in the ending actor's own turn, because the message and the state are its own, and handed to the log. */
+/* report.c: reports. They are formatted in the ending actor's own turn, because the message and the state are its own,
+ * and handed to the log. */
 #include "actor/report.h"
 
 #include "actor/log.h"

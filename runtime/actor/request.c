@@ -58,7 +58,8 @@ API int tr_reply_give(tr_from from, tr_msg *message)
 
 /* ---- asynchronous requests */
 
-/* The request could not be sent (no room, no memory, a bad tag): its response is a DOWN of system_limit, from nobody. */
+/* The request could not be sent (no room, no memory, a bad tag): its response is a DOWN of system_limit, from nobody.
+ * */
 static void refuse(struct context *context, struct actor *self, tr_ref ref)
 {
     context_count(context, COUNT_LOST);
@@ -143,8 +144,8 @@ API int tr_receive_response(tr_ref request, int64_t timeout_ms, tr_msg **reply)
     return tr_wait_response(request, 0, reply); /* ALIAS-02: it may have come in between */
 }
 
-API int tr_multi_call(const tr_pid *servers, size_t count, int tag, const void *body, size_t size, int64_t timeout_ms, int *statuses,
-                      tr_msg **replies)
+API int tr_multi_call(const tr_pid *servers, size_t count, int tag, const void *body, size_t size, int64_t timeout_ms,
+                      int *statuses, tr_msg **replies)
 {
     if (tag < 1 || timeout_ms < TR_INFINITY || actor_self() == NULL)
         return actor_self() == NULL ? TR_EFOREIGN : TR_EINVAL;

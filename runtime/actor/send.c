@@ -27,13 +27,15 @@ static inline void after_send(struct context *context, struct actor *self)
 }
 
 /* Sends what `message` is, or, if it is NULL, a copy of the body. TR_OK: the message is the runtime's. */
-static int send(struct context *context, struct actor *self, tr_pid to, enum message_kind kind, int tag, const void *body, size_t size,
-                tr_msg *message)
+static int send(struct context *context, struct actor *self, tr_pid to, enum message_kind kind, int tag,
+                const void *body, size_t size, tr_msg *message)
 {
     read_begin();
     uint64_t pid = actor_resolve(to);
     struct actor *receiver = actor_find(pid);
-    int status = receiver != NULL ? mailbound_take(context, receiver, size) : (to.id & PID_NAME_BIT) != 0 && pid == 0 ? TR_ENOPROC : TR_OK;
+    int status = receiver != NULL                          ? mailbound_take(context, receiver, size)
+                 : (to.id & PID_NAME_BIT) != 0 && pid == 0 ? TR_ENOPROC
+                                                           : TR_OK;
     tr_msg *mine = message;
     if (LIKELY(receiver != NULL && status == TR_OK)) {
         if (mine == NULL)
@@ -82,7 +84,8 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     return status;
 }
 
-/* The common case: a worker sends a copy to a pid whose mailbox has no bound. False: nothing was done, take the long way. */
+/* The common case: a worker sends a copy to a pid whose mailbox has no bound. False: nothing was done, take the long
+ * way. */
 static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
     struct context *context = context_self();
@@ -113,7 +116,8 @@ API int tr_send(tr_pid to, int tag, const void *body, size_t size)
 {
     if (UNLIKELY(tag < 1))
         return TR_EINVAL;
-    return LIKELY(send_short(to, KIND_INFO, tag, body, size)) ? TR_OK : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
+    return LIKELY(send_short(to, KIND_INFO, tag, body, size)) ? TR_OK
+                                                              : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
 }
 
 API int tr_cast(tr_pid to, int tag, const void *body, size_t size)

@@ -10,14 +10,15 @@
 void signal_deliver(struct context *context, struct actor *actor, tr_msg *signal)
 {
     bool first = mailbox_put(&actor->mailbox, &signal->node);
-    atomic_fetch_or_explicit(&actor->flags, ACTOR_SIG, memory_order_seq_cst); /* [WT1] before the look at the wait word; pairs with [WT2] */
+    atomic_fetch_or_explicit(&actor->flags, ACTOR_SIG,
+                             memory_order_seq_cst); /* [WT1] before the look at the wait word; pairs with [WT2] */
     if (first) {
         schedule(context, &actor->task);
         return;
     }
     uint64_t word = load_seq_cst(&actor->wait);
-    if (wait_is_waiting(word) &&
-        atomic_compare_exchange_strong_explicit(&actor->wait, &word, word | 2, memory_order_acq_rel, memory_order_relaxed))
+    if (wait_is_waiting(word) && atomic_compare_exchange_strong_explicit(&actor->wait, &word, word | 2,
+                                                                         memory_order_acq_rel, memory_order_relaxed))
         schedule(context, &actor->task);
 }
 
@@ -104,7 +105,8 @@ struct notice *signal_apply(struct context *context, struct actor *self, tr_msg 
 
 struct notice *signal_fetch(struct context *context, struct actor *self)
 {
-    atomic_fetch_or_explicit(&self->flags, ACTOR_FETCHING, memory_order_relaxed); /* relaxed: SIG or this, whoever looks at the word sees one */
+    atomic_fetch_or_explicit(&self->flags, ACTOR_FETCHING,
+                             memory_order_relaxed); /* relaxed: SIG or this, whoever looks at the word sees one */
     /* acquire: pairs with the release half of [WT1] */
     atomic_fetch_and_explicit(&self->flags, ~(uint32_t)ACTOR_SIG, memory_order_acq_rel);
     for (;;) {
@@ -118,7 +120,8 @@ struct notice *signal_fetch(struct context *context, struct actor *self)
                 return fatal;
         }
         struct mailbox_node *next = head == NULL ? MAILBOX_BUSY_NODE : mailbox_next(&self->mailbox, &head->node);
-        if (next == MAILBOX_BUSY_NODE) /* a signal may stand behind the node that is not linked yet: look again at the next boundary */
+        if (next ==
+            MAILBOX_BUSY_NODE) /* a signal may stand behind the node that is not linked yet: look again at the next boundary */
             atomic_fetch_or_explicit(&self->flags, ACTOR_SIG, memory_order_relaxed);
         if (next == NULL || next == MAILBOX_BUSY_NODE) {
             /* release: what the signals did, before whoever finds neither flag */

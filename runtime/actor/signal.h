@@ -1,17 +1,21 @@
 /* signal.h: signals: how they reach an actor ahead of its messages, and what they do (EXIT-01).
  *
- * They go through the mailbox like messages, so the order per pair is kept; then the sender sets SIG, and wakes the actor if it waits in a
- * call. The owner, at each boundary, fetches all that is queued into `saved` but for the last node, and applies signals as it meets
+ * They go through the mailbox like messages, so the order per pair is kept; then the sender sets SIG, and wakes the
+ * actor if it waits in a
+ * call. The owner, at each boundary, fetches all that is queued into `saved` but for the last node, and applies
+ * signals as it meets
  * them (D5). An actor dies in its own turn only.
  *
- * SIG may be set without a signal in the mailbox (it was met in normal order before), never the other way for longer than the sender
+ * SIG may be set without a signal in the mailbox (it was met in normal order before), never the other way for longer
+ * than the sender
  * takes between its put and its set. */
 #ifndef TROUPE_ACTOR_SIGNAL_H
 #define TROUPE_ACTOR_SIGNAL_H
 
 #include "actor/actor.h"
 
-/* Puts a plain message into the mailbox. Any thread with a context; inside a read section in which the actor was found. */
+/* Puts a plain message into the mailbox. Any thread with a context; inside a read section in which the actor was
+ * found. */
 static inline void deliver_to(struct context *context, struct actor *actor, tr_msg *message)
 {
     if (mailbox_put(&actor->mailbox, &message->node))
@@ -27,11 +31,15 @@ void signal_send(struct context *context, uint64_t to, tr_msg *signal);
 /* Sends the exit signal exit/2: takes the notice. */
 void signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice);
 
-static inline bool signal_pending(struct actor *self) { return UNLIKELY((load_relaxed(&self->flags) & ACTOR_SIG) != 0); }
+static inline bool signal_pending(struct actor *self)
+{
+    return UNLIKELY((load_relaxed(&self->flags) & ACTOR_SIG) != 0);
+}
 
 /* Owner. Fetches and applies; the fatal notice (the caller's reference), or NULL. */
 struct notice *signal_fetch(struct context *context, struct actor *self);
-/* Owner: a signal kind was met in the queue or in `saved`. *visible: it is a message now. The fatal notice (the caller's), or NULL. */
+/* Owner: a signal kind was met in the queue or in `saved`. *visible: it is a message now. The fatal notice (the
+ * caller's), or NULL. */
 struct notice *signal_apply(struct context *context, struct actor *self, tr_msg *signal, bool *visible);
 
 /* In the user's code, below a public function: a cancellation point. A fatal signal does not return. */

@@ -1,7 +1,9 @@
 /* spawn.c: making processes.
  *
- * Order: block; start message into the empty mailbox (so the maker has the token, and the message is the first); pid; visible; name;
- * links and monitors; schedule. Whoever finds the actor before the last step enqueues behind the start message and schedules nothing. */
+ * Order: block; start message into the empty mailbox (so the maker has the token, and the message is the first); pid;
+ * visible; name;
+ * links and monitors; schedule. Whoever finds the actor before the last step enqueues behind the start message and
+ * schedules nothing. */
 #include "actor/spawn.h"
 
 #include "actor/end.h"
@@ -102,7 +104,8 @@ static int relate(struct context *context, struct actor *actor, struct making *m
         actor->parent = making->parent->pid;
     if (making->peer != NULL && relation_link(context, making->peer, actor) != TR_OK)
         return TR_ENOMEM;
-    if (making->watcher != NULL && (making->monitor = relation_monitor(context, making->watcher, actor->pid, 0, TR_WHY_NOPROC)) == 0)
+    if (making->watcher != NULL &&
+        (making->monitor = relation_monitor(context, making->watcher, actor->pid, 0, TR_WHY_NOPROC)) == 0)
         return TR_ENOMEM;
     return TR_OK;
 }
@@ -126,7 +129,8 @@ int spawn_make(struct context *context, struct making *making, struct actor **ma
     if (status == TR_OK)
         status = relate(context, actor, making);
     if (status != TR_OK)
-        actor_die(context, actor, notice_static(TR_WHY_SYSTEM_LIMIT)); /* visible, but still the caller's to run: it never begins */
+        actor_die(context, actor,
+                  notice_static(TR_WHY_SYSTEM_LIMIT)); /* visible, but still the caller's to run: it never begins */
     *made = status == TR_OK ? actor : NULL;
     return status;
 }

@@ -21,7 +21,8 @@ struct making {
     uint64_t monitor;                /* out */
 };
 
-/* Makes an actor that is found, named, linked and monitored, but not scheduled yet: its start message is the token in its mailbox, which is the caller's
+/* Makes an actor that is found, named, linked and monitored, but not scheduled yet: its start message is the token in
+ * its mailbox, which is the caller's
  * to schedule. TR_ENOMEM, TR_ELIMIT; TR_ETAKEN: the name; then nothing is left of it. */
 int spawn_make(struct context *context, struct making *making, struct actor **made);
 /* Has it run. */

@@ -1,8 +1,11 @@
 /* start.c: start functions: spawn, and wait until the new process says that its start is over (PLIB).
  *
- * The start message is a request: success answers it (handler_started), failure leaves it to the end of the process, which fails it after the name
- * is free, the links have been told and the pid is gone. So on every failure the process has ended when the starter knows (PLIB-05).
- * The tag of the failure tells what kind: 0: it ended before it answered; TR_ESTART, TR_IGNORE: its start callback said so. */
+ * The start message is a request: success answers it (handler_started), failure leaves it to the end of the process,
+ * which fails it after the name
+ * is free, the links have been told and the pid is gone. So on every failure the process has ended when the starter
+ * knows (PLIB-05).
+ * The tag of the failure tells what kind: 0: it ended before it answered; TR_ESTART, TR_IGNORE: its start callback
+ * said so. */
 #include "actor/call.h"
 #include "actor/end.h"
 #include "actor/foreign.h"
@@ -113,7 +116,8 @@ static int start(struct making *making, const tr_start_options *options, tr_pid 
     return settle(self, making, child, status, failure_tag);
 }
 
-API int tr_start_actor(const tr_actor *actor, const void *arg, size_t size, const tr_start_options *options, tr_pid *pid)
+API int tr_start_actor(const tr_actor *actor, const void *arg, size_t size, const tr_start_options *options,
+                       tr_pid *pid)
 {
     if (api_enter() == NULL)
         return TR_ESTOPPED;
@@ -122,7 +126,8 @@ API int tr_start_actor(const tr_actor *actor, const void *arg, size_t size, cons
     return status;
 }
 
-API int tr_start_entry(tr_entry *entry, const void *arg, size_t size, bool wait, const tr_start_options *options, tr_pid *pid)
+API int tr_start_entry(tr_entry *entry, const void *arg, size_t size, bool wait, const tr_start_options *options,
+                       tr_pid *pid)
 {
     if (api_enter() == NULL)
         return TR_ESTOPPED;

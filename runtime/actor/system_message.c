@@ -10,7 +10,14 @@
 
 #include <stdio.h>
 
-enum operation { SYSTEM_SUSPEND = 1, SYSTEM_RESUME, SYSTEM_GET_STATE, SYSTEM_REPLACE_STATE, SYSTEM_STATUS, SYSTEM_STOP };
+enum operation {
+    SYSTEM_SUSPEND = 1,
+    SYSTEM_RESUME,
+    SYSTEM_GET_STATE,
+    SYSTEM_REPLACE_STATE,
+    SYSTEM_STATUS,
+    SYSTEM_STOP
+};
 
 /* The body of REPLACE_STATE, then the argument. */
 struct replacement {
@@ -156,7 +163,8 @@ API int tr_get_state(tr_pid pid, void *state, size_t size, int64_t timeout_ms)
     return take_answer(status, reply, state, size);
 }
 
-API int tr_replace_state(tr_pid pid, int (*change)(void *state, const void *arg), const void *arg, size_t size, int64_t timeout_ms)
+API int tr_replace_state(tr_pid pid, int (*change)(void *state, const void *arg), const void *arg, size_t size,
+                         int64_t timeout_ms)
 {
     struct context *context = api_enter();
     if (context == NULL)

@@ -1,8 +1,11 @@
 /* timer.c: timers.
  *
- * A timer is a record with a handle in the table of timers. Its wheel is that of its receiver (TMR-08), and the wheel's lock guards everything
- * about it: whether it is in the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02),
- * and a receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets EXITING and then takes
+ * A timer is a record with a handle in the table of timers. Its wheel is that of its receiver (TMR-08), and the
+ * wheel's lock guards everything
+ * about it: whether it is in the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude
+ * each other (TMR-02),
+ * and a receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets
+ * EXITING and then takes
  * the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
  * Reclamation: through RCU, since cancel finds it by handle. */
 #include "actor/timer.h"
@@ -17,9 +20,9 @@
 struct timer {
     uint64_t handle; /* (c) first: the rule of slots.h */
     struct alarm alarm;
-    uint64_t to;             /* (c) a pid or a name */
-    tr_msg *message;         /* (l) of the wheel; what is delivered */
-    int64_t interval_ns;     /* (c) 0: one-shot */
+    uint64_t to;                /* (c) a pid or a name */
+    tr_msg *message;            /* (l) of the wheel; what is delivered */
+    int64_t interval_ns;        /* (c) 0: one-shot */
     struct timer *next, **link; /* (l) of the receiver's list; link NULL: a name's */
     struct retired retired;
 };
@@ -165,7 +168,8 @@ static int start(struct context *context, int64_t ms, tr_pid to, tr_msg *message
     return TR_OK;
 }
 
-static int start_message(int64_t ms, tr_pid to, int tag, const void *body, size_t size, int64_t interval_ns, tr_timer *timer)
+static int start_message(int64_t ms, tr_pid to, int tag, const void *body, size_t size, int64_t interval_ns,
+                         tr_timer *timer)
 {
     if (ms < 0)
         return TR_EINVAL;
@@ -192,7 +196,9 @@ API int tr_start_timer(int64_t ms, tr_pid to, const void *body, size_t size, tr_
 
 API int tr_send_interval(int64_t ms, tr_pid to, int tag, const void *body, size_t size, tr_timer *timer)
 {
-    return tag < 1 || ms < 1 || ms > INT64_MAX / NS_PER_MS ? TR_EINVAL : start_message(ms, to, tag, body, size, ms * NS_PER_MS, timer);
+    return tag < 1 || ms < 1 || ms > INT64_MAX / NS_PER_MS
+               ? TR_EINVAL
+               : start_message(ms, to, tag, body, size, ms * NS_PER_MS, timer);
 }
 
 API int tr_exit_after(int64_t ms, tr_pid to, tr_reason reason, tr_timer *timer)
@@ -203,7 +209,8 @@ API int tr_exit_after(int64_t ms, tr_pid to, tr_reason reason, tr_timer *timer)
     if (context == NULL)
         return TR_ESTOPPED;
     struct actor *self = actor_here(context);
-    tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, self == NULL ? 0 : self->pid, notice_new(context, &reason, NULL, 0));
+    tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, self == NULL ? 0 : self->pid,
+                                         notice_new(context, &reason, NULL, 0));
     int status = start(context, ms, to, signal, 0, timer);
     api_leave(context);
     return status;

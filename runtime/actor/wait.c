@@ -18,14 +18,16 @@ static bool act(struct actor *actor, struct cold *cold, uint64_t word, struct co
 {
     if (wait_is_waiting(word)) {
         uint64_t expected = word;
-        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, word | 2, memory_order_acq_rel, memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, word | 2, memory_order_acq_rel,
+                                                    memory_order_relaxed))
             schedule(context, &actor->task);
         return true;
     }
     if (word != 0)
         return true; /* awake already */
     uint32_t queued = 0;
-    if (!atomic_compare_exchange_strong_explicit(&cold->timeout_queued, &queued, 1, memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&cold->timeout_queued, &queued, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
         return false; /* [WT7] acquire: pairs with [WT8], the node is out of the queue */
     if (mailbox_put(&actor->mailbox, &cold->timeout.node))
         schedule(context, &actor->task);
@@ -70,7 +72,8 @@ static void arm_now(struct actor *actor, struct cold *cold, int64_t deadline, ui
     struct wheel *wheel = scheduler_wheel(actor->pid);
     bool earlier = false;
     wheel_lock(wheel);
-    if (if_word == 0 || load_relaxed(&actor->wait) == if_word) /* not the owner: only while it is still blocked, so that death finds it */
+    if (if_word == 0 || load_relaxed(&actor->wait) ==
+                            if_word) /* not the owner: only while it is still blocked, so that death finds it */
         arm_locked(wheel, cold, deadline, &earlier);
     wheel_unlock(wheel);
     if (earlier)
@@ -112,7 +115,8 @@ void wait_cold_init(struct actor *self, struct cold *cold)
 
 /* ---- parking */
 
-/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and *argument be gone. The read
+/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and
+ * *argument be gone. The read
  * section was begun before the switch, on this thread. */
 void wait_after_park(void *argument)
 {
@@ -121,10 +125,13 @@ void wait_after_park(void *argument)
     struct cold *cold = actor->cold;
     uint64_t waiting = WAIT_WAITING(parking.serial), busy = WAIT_BUSY(parking.serial);
     if (LIKELY(!parking.again)) {
-        store_seq_cst(&actor->wait, waiting); /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
+        store_seq_cst(
+            &actor->wait,
+            waiting); /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
         if (parking.post != NULL)
             parking.post(parking.arg);
-    } else if (!atomic_compare_exchange_strong_explicit(&actor->wait, &busy, waiting, memory_order_seq_cst, memory_order_relaxed)) {
+    } else if (!atomic_compare_exchange_strong_explicit(&actor->wait, &busy, waiting, memory_order_seq_cst,
+                                                        memory_order_relaxed)) {
         schedule(context_self(), &actor->task); /* a reply came meanwhile */
         read_end();
         return;
@@ -132,8 +139,8 @@ void wait_after_park(void *argument)
     fence_after_rmw(); /* [WT4] pairs with [WT3]: the word and the deadline before `armed` */
     if (UNLIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0)) { /* [WT2] pairs with [WT1] */
         uint64_t expected = waiting;
-        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, WAIT_BUSY(parking.serial), memory_order_acq_rel,
-                                                    memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, WAIT_BUSY(parking.serial),
+                                                    memory_order_acq_rel, memory_order_relaxed))
             schedule(context_self(), &actor->task);
     } else if (UNLIKELY(parking.deadline != NEVER && load_relaxed(&cold->armed) > parking.deadline)) {
         arm_now(actor, cold, parking.deadline, waiting);
@@ -141,8 +148,8 @@ void wait_after_park(void *argument)
     read_end();
 }
 
-enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg), void *arg,
-                          tr_msg **reply)
+enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg),
+                          void *arg, tr_msg **reply)
 {
     return wait_for_inline(self, serial, deadline, wakeable, post, arg, reply, false);
 }
@@ -150,8 +157,8 @@ enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline,
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
 {
     uint64_t word = WAIT_BUSY(serial);
-    return atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply, memory_order_acq_rel,
-                                                   memory_order_relaxed) ||
+    return atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply,
+                                                   memory_order_acq_rel, memory_order_relaxed) ||
            (word == WAIT_WAITING(serial) && wait_answer(context, actor, serial, reply)); /* it parked again just now */
 }
 
@@ -182,8 +189,8 @@ void wait_wake(tr_pid pid, uint64_t serial)
     read_begin();
     struct actor *actor = actor_find(pid.id);
     uint64_t word = WAIT_WAITING(serial);
-    if (actor != NULL && atomic_compare_exchange_strong_explicit(&actor->wait, &word, WAIT_BUSY(serial), memory_order_acq_rel,
-                                                                 memory_order_relaxed))
+    if (actor != NULL && atomic_compare_exchange_strong_explicit(&actor->wait, &word, WAIT_BUSY(serial),
+                                                                 memory_order_acq_rel, memory_order_relaxed))
         schedule(context_self(), &actor->task);
     read_end();
 }

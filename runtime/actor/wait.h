@@ -2,25 +2,32 @@
  *
  * The wait word is one of
  *     0             not waiting
- *     WAITING(s)    s << 2 | 1: blocked in its wait number s, off its fiber: whoever makes it BUSY or a reply schedules it
+ *     WAITING(s)    s << 2 | 1: blocked in its wait number s, off its fiber: whoever makes it BUSY or a reply
+ *     schedules it
  *     BUSY(s)       s << 2 | 3: the same wait, but already scheduled or running: a reply may come, nobody schedules
  *     reply         a pointer, even: the answer of wait s
  * Edges, each by compare-and-swap, except the first:
- *     0 -> WAITING        the owner's side of the switch (after_park): its registers are saved, so it may be resumed at once
+ *     0 -> WAITING        the owner's side of the switch (after_park): its registers are saved, so it may be resumed
+ *     at once
  *     WAITING -> reply    wait_answer: schedules          BUSY -> reply    wait_answer: does not
  *     WAITING -> BUSY     wait_wake (sockets), the timer, a signal: schedules
  *     BUSY -> WAITING     the owner again (after_park)    BUSY -> 0, reply -> 0   the owner, awake
- * Serials never repeat, so a late answer or wake fails its exchange: no late reply, no double wake, and nobody writes to a stack that may
+ * Serials never repeat, so a late answer or wake fails its exchange: no late reply, no double wake, and nobody writes
+ * to a stack that may
  * be gone.
  *
  * Races, each with both halves:
- *  - signal against park: the signaller enqueues, sets SIG, then looks at the wait word [WT1]; the owner makes the word WAITING, then looks at
+ *  - signal against park: the signaller enqueues, sets SIG, then looks at the wait word [WT1]; the owner makes the
+ *  word WAITING, then looks at
  *    SIG [WT2]. Both sequentially consistent: one of them sees the other.
- *  - the timer's disarming against a new deadline: the timer makes `armed` NEVER, then looks at the deadline again [WT3]; the owner stores the
+ *  - the timer's disarming against a new deadline: the timer makes `armed` NEVER, then looks at the deadline again
+ *  [WT3]; the owner stores the
  *    deadline, then looks at `armed` [WT4]. Sequentially consistent fences between.
- *  - a deadline that belongs to another wait: the owner stores it before the word is WAITING(s) [WT5] release; the timer reads the word [WT6]
+ *  - a deadline that belongs to another wait: the owner stores it before the word is WAITING(s) [WT5] release; the
+ *  timer reads the word [WT6]
  *    acquire, then the deadline: what it reads is of wait s or later, and if later, its exchange on WAITING(s) fails.
- * Reclamation: actor and cold part are freed a grace period after death; all who are not the owner come through a pid in a read section, or
+ * Reclamation: actor and cold part are freed a grace period after death; all who are not the owner come through a pid
+ * in a read section, or
  * are the timer, which death removes from its wheel under the wheel's lock. */
 #ifndef TROUPE_ACTOR_WAIT_H
 #define TROUPE_ACTOR_WAIT_H
@@ -38,31 +45,35 @@ static inline uint64_t wait_next_serial(struct actor *self) { return ++self->col
 
 enum wait_result { WAIT_REPLY, WAIT_WOKEN, WAIT_TIMEOUT, WAIT_NO_MEMORY };
 
-/* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is parked, on another stack, inside a read section: what makes the
- * event possible is published there or before. By then the actor may have been woken, run elsewhere, or have ended: arg is not on its stack. Returns
+/* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is parked, on another stack, inside a
+ * read section: what makes the
+ * event possible is published there or before. By then the actor may have been woken, run elsewhere, or have ended:
+ * arg is not on its stack. Returns
  *     WAIT_REPLY      *reply is the caller's
  *     WAIT_WOKEN      wait_wake was called: look again (only if `wakeable`; else such wakes are passed over)
  *     WAIT_TIMEOUT    the deadline (ns; NEVER) has passed, and no reply came; none will
  *     WAIT_NO_MEMORY  no fiber could be had; post was not called
  * Signals are handled meanwhile; a fatal one does not return. On return the worker may be another. */
-enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg), void *arg,
-                          tr_msg **reply);
+enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg),
+                          void *arg, tr_msg **reply);
 
-/* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the caller's. Any thread with a
+/* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the
+ * caller's. Any thread with a
  * context; inside a read section. */
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
 static inline bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
 {
     uint64_t word = WAIT_WAITING(serial);
     /* release: the reply's contents; acquire: the fiber that was saved before the word was WAITING */
-    if (UNLIKELY(!atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply, memory_order_acq_rel,
-                                                          memory_order_relaxed)))
+    if (UNLIKELY(!atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply,
+                                                          memory_order_acq_rel, memory_order_relaxed)))
         return wait_answer_awake(context, actor, serial, reply);
     schedule(context, &actor->task);
     return true;
 }
 
-/* Owner, blocked or not: sets when its timer is to act, and sees that it will. Before a wait or before the actor gives up the token. */
+/* Owner, blocked or not: sets when its timer is to act, and sees that it will. Before a wait or before the actor gives
+ * up the token. */
 void wait_arm(struct actor *self, int64_t deadline);
 /* Death: the timer is out of its wheel afterwards and stays out. */
 void wait_disarm_for_good(struct actor *self);
@@ -80,8 +91,9 @@ struct parking {
 void wait_after_park(void *parking);
 
 /* wait_for, inlined for calls. in_section: the caller has begun a read section, which ends on the other side. */
-static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable,
-                                                      void (*post)(void *arg), void *arg, tr_msg **reply, bool in_section)
+static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64_t serial, int64_t deadline,
+                                                      bool wakeable, void (*post)(void *arg), void *arg, tr_msg **reply,
+                                                      bool in_section)
 {
     struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
     struct cold *cold = self->cold;
@@ -94,8 +106,9 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
             read_end();
             return WAIT_NO_MEMORY;
         }
-        actor_check_signals(self);                 /* before the answer: a link's end that came before it is fatal (LINK-08) */
-        uint64_t word = load_acquire(&self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
+        actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */
+        uint64_t word = load_acquire(
+            &self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
         if (UNLIKELY(!wait_is_reply(word))) {
             bool late = deadline != NEVER && clock_now() >= deadline;
             word = WAIT_BUSY(serial);
@@ -103,7 +116,8 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
             if (parking.again)
                 continue;
             /* acquire: as above, if a reply came */
-            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire, memory_order_acquire)) {
+            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire,
+                                                        memory_order_acquire)) {
                 store_relaxed(&cold->deadline, NEVER);
                 return late ? WAIT_TIMEOUT : WAIT_WOKEN;
             }

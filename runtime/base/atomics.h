@@ -1,6 +1,7 @@
 /* atomics.h: C11 atomics under short names, one per ordering that the runtime uses.
  *
- * The orderings are those of the C11 model; nothing relies on x86. `fence_after_rmw` is the one place that knows an architecture:
+ * The orderings are those of the C11 model; nothing relies on x86. `fence_after_rmw` is the one place that knows an
+ * architecture:
  * it orders an atomic read-modify-write before later loads, which x86's locked instructions already do. */
 #ifndef TROUPE_BASE_ATOMICS_H
 #define TROUPE_BASE_ATOMICS_H
@@ -26,7 +27,8 @@ static ALWAYS_INLINE void fence_after_rmw(void)
 #if (defined(__x86_64__) || defined(__i386__)) && !WITH_TSAN
     atomic_signal_fence(memory_order_seq_cst);
 #elif WITH_TSAN
-    atomic_signal_fence(memory_order_seq_cst); /* ThreadSanitizer has no fences; its atomics are sequentially consistent */
+    atomic_signal_fence(
+        memory_order_seq_cst); /* ThreadSanitizer has no fences; its atomics are sequentially consistent */
 #else
     atomic_thread_fence(memory_order_seq_cst);
 #endif

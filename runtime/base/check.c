@@ -1,4 +1,5 @@
-/* check.c: how a broken invariant and a misuse are reported; nothing here allocates or locks, so a signal handler may call it. */
+/* check.c: how a broken invariant and a misuse are reported; nothing here allocates or locks, so a signal handler may
+ * call it. */
 #include "base/check.h"
 
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* check.h: assertions about the runtime's own state.
  *
- * `tr_check` is always on and is for O(1) checks whose failure means that the process must not go on. `tr_debug_check` is on in
- * debug and sanitizer builds; elsewhere its expression is still compiled, never evaluated. A user's mistake is not an assertion: it
+ * `tr_check` is always on and is for O(1) checks whose failure means that the process must not go on. `tr_debug_check`
+ * is on in
+ * debug and sanitizer builds; elsewhere its expression is still compiled, never evaluated. A user's mistake is not an
+ * assertion: it
  * ends the actor or returns a TR_E... status. */
 #ifndef TROUPE_BASE_CHECK_H
 #define TROUPE_BASE_CHECK_H
@@ -21,6 +23,7 @@ NORETURN void misuse(const char *function, const char *what);
 #else
 #define TR_DEBUG_ON 0
 #endif
-#define tr_debug_check(condition) (!TR_DEBUG_ON || LIKELY(condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
+#define tr_debug_check(condition) \
+    (!TR_DEBUG_ON || LIKELY(condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
 
 #endif

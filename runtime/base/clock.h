@@ -1,7 +1,9 @@
 /* clock.h: the seam of time (D15): every reading of a clock in the runtime goes through here.
  *
- * Monotonic nanoseconds, exact, about 25 ns a reading. (The kernel's coarse clock costs 5 ns, but it may lag by more than its own
- * resolution where ticks are skipped, so a deadline computed from it can be early.) Wall time is for log records only. */
+ * Monotonic nanoseconds, exact, about 25 ns a reading. (The kernel's coarse clock costs 5 ns, but it may lag by more
+ * than its own
+ * resolution where ticks are skipped, so a deadline computed from it can be early.) Wall time is for log records only.
+ * */
 #ifndef TROUPE_BASE_CLOCK_H
 #define TROUPE_BASE_CLOCK_H
 

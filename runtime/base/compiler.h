@@ -1,4 +1,5 @@
-/* compiler.h: what the code asks of the compiler, under names of its own: branch hints, inlining, and which sanitizer is in. */
+/* compiler.h: what the code asks of the compiler, under names of its own: branch hints, inlining, and which sanitizer
+ * is in. */
 #ifndef TROUPE_BASE_COMPILER_H
 #define TROUPE_BASE_COMPILER_H
 
@@ -43,7 +44,8 @@
 #define NO_ASAN
 #endif
 
-/* What ThreadSanitizer can't see because a library that it did not compile does it: that what was written before the release is
+/* What ThreadSanitizer can't see because a library that it did not compile does it: that what was written before the
+ * release is
  * visible after the acquire. Each use says which operation of the library that is. */
 #if WITH_TSAN
 void __tsan_acquire(void *address);
@@ -55,6 +57,6 @@ void __tsan_release(void *address);
 #define TSAN_RELEASE(address) ((void)(address))
 #endif
 
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -1,6 +1,8 @@
-/* random.h: the seam of chance (D15): every random choice of the runtime comes from a generator that is seeded through here.
+/* random.h: the seam of chance (D15): every random choice of the runtime comes from a generator that is seeded through
+ * here.
  *
- * xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled", 2016): for victims and jitter,
+ * xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled", 2016): for victims
+ * and jitter,
  * not for secrets. `random_seed` gives the process' seed: the kernel's, or what a simulation set. */
 #ifndef TROUPE_BASE_RANDOM_H
 #define TROUPE_BASE_RANDOM_H

@@ -53,7 +53,8 @@ static void tell_read_end(void) {}
 static void tell_grace_end(void) {}
 #endif
 
-/* Through the flavour's table: the library's own functions, not their inline copies, which would be instrumented here. */
+/* Through the flavour's table: the library's own functions, not their inline copies, which would be instrumented here.
+ * */
 void reclaim_read_begin_seen(void) { urcu_memb_flavor.read_lock(); }
 
 void reclaim_read_end_seen(void)

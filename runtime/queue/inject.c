@@ -19,7 +19,8 @@ void inject_put(struct inject *inject, struct task *first, struct task *last, ui
     pthread_mutex_lock(&inject->lock);
     *inject->last = first;
     inject->last = &last->next;
-    store_relaxed(&inject->count, load_relaxed(&inject->count) + count); /* relaxed: the lock orders, the reader only hints */
+    store_relaxed(&inject->count,
+                  load_relaxed(&inject->count) + count); /* relaxed: the lock orders, the reader only hints */
     pthread_mutex_unlock(&inject->lock);
 }
 

@@ -1,6 +1,8 @@
-/* inject.h: the global run queue: tasks from foreign threads, from rings that are full, from I/O and from workers that are stuck.
+/* inject.h: the global run queue: tasks from foreign threads, from rings that are full, from I/O and from workers that
+ * are stuck.
  *
- * A FIFO list under a lock; `count` may be read without it as a hint. Whoever puts then wakes an idle worker (sched/idle.c has the race).
+ * A FIFO list under a lock; `count` may be read without it as a hint. Whoever puts then wakes an idle worker
+ * (sched/idle.c has the race).
  * Progress: blocking, critical sections of a few instructions. */
 #ifndef TROUPE_QUEUE_INJECT_H
 #define TROUPE_QUEUE_INJECT_H

@@ -1,15 +1,20 @@
 /* ring.h: a worker's run queue: a bounded FIFO of tasks that its owner fills and that others may rob.
  *
- * Shape: two counters that only grow, head and tail; slot i % RING_SIZE holds task i for head <= i < tail; tail - head <= RING_SIZE.
- * Roles: push: owner only. take (one from the head): owner only. rob (several from the head): any other thread, into its own ring.
+ * Shape: two counters that only grow, head and tail; slot i % RING_SIZE holds task i for head <= i < tail; tail - head
+ * <= RING_SIZE.
+ * Roles: push: owner only. take (one from the head): owner only. rob (several from the head): any other thread, into
+ * its own ring.
  *        look: any thread, a hint.
  * Invariant: each task number is handed out once: whoever moves head over it by compare-and-swap has it.
- * Orderings: [RQ1] release of tail in push: the slot and what the pusher knew of the task before the task is visible; pairs with
+ * Orderings: [RQ1] release of tail in push: the slot and what the pusher knew of the task before the task is visible;
+ * pairs with
  *            [RQ2] acquire of tail in rob. The owner reads its own tail relaxed.
- *            [RQ3] release of head by whoever takes: its reads of the slots before the slots may be overwritten; pairs with
+ *            [RQ3] release of head by whoever takes: its reads of the slots before the slots may be overwritten; pairs
+ *            with
  *            [RQ4] acquire of head in push.
  * Progress: push and take are lock-free (a take may have to retry when robbed); rob gives up after one lost race.
- * Rejected: Chase-Lev (its owner works LIFO, which starves the old end; actors want FIFO), a lock (60 ns under contention). */
+ * Rejected: Chase-Lev (its owner works LIFO, which starves the old end; actors want FIFO), a lock (60 ns under
+ * contention). */
 #ifndef TROUPE_QUEUE_RING_H
 #define TROUPE_QUEUE_RING_H
 
@@ -59,7 +64,8 @@ static inline struct task *ring_take(struct ring *ring)
     while (head != tail) {
         struct task *task = load_relaxed(&ring->tasks[head % RING_SIZE]);
         /* [RQ3] release: pairs with [RQ4] */
-        if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1, memory_order_release, memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1, memory_order_release,
+                                                  memory_order_relaxed))
             return task;
     }
     return NULL;
@@ -74,7 +80,8 @@ static inline uint32_t ring_look(struct ring *ring, uint32_t *tail)
     return count > RING_SIZE ? 0 : count; /* head was read first and may be older by a whole lap */
 }
 
-/* Owner of `mine`, which is empty: moves half (rounded up) of the victim's tasks with numbers below `limit` over; how many. */
+/* Owner of `mine`, which is empty: moves half (rounded up) of the victim's tasks with numbers below `limit` over; how
+ * many. */
 static inline uint32_t ring_rob(struct ring *mine, struct ring *victim, uint32_t limit)
 {
     uint32_t head = load_acquire(&victim->head);
@@ -87,7 +94,8 @@ static inline uint32_t ring_rob(struct ring *mine, struct ring *victim, uint32_t
     for (uint32_t i = 0; i < count; i++)
         store_relaxed(&mine->tasks[(to + i) % RING_SIZE], load_relaxed(&victim->tasks[(head + i) % RING_SIZE]));
     /* [RQ3] release: pairs with [RQ4] */
-    if (!atomic_compare_exchange_strong_explicit(&victim->head, &head, head + count, memory_order_acq_rel, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&victim->head, &head, head + count, memory_order_acq_rel,
+                                                 memory_order_relaxed))
         return 0;
     store_release(&mine->tail, to + count); /* [RQ1] release: pairs with [RQ2] */
     return count;

@@ -1,7 +1,9 @@
 /* context.h: what a thread that is inside the runtime has of its own: pools, caches, counters, its flight recorder.
  *
- * A worker's context is the head of its struct worker; a foreign thread gets one at its first call and gives it back at its end.
- * Owner only, but for the counters, which others add up (`context_sum`). The address of a thread-local must not be cached over a
+ * A worker's context is the head of its struct worker; a foreign thread gets one at its first call and gives it back
+ * at its end.
+ * Owner only, but for the counters, which others add up (`context_sum`). The address of a thread-local must not be
+ * cached over a
  * block (D2), so `context_self` is never inlined and its result is not kept over a block. */
 #ifndef TROUPE_SCHED_CONTEXT_H
 #define TROUPE_SCHED_CONTEXT_H
@@ -40,16 +42,19 @@ struct context {
 /* The calling thread's context; NULL: it has none yet, or it is a foreign thread's from before a stop. */
 struct context *context_self(void);
 
-/* Of a foreign thread: its context, made at its first call, marked as inside until context_leave_foreign; calls nest. NULL: the runtime does
+/* Of a foreign thread: its context, made at its first call, marked as inside until context_leave_foreign; calls nest.
+ * NULL: the runtime does
  * not run, or no memory. While any foreign thread is inside, the runtime does not go away. */
 struct context *context_enter_foreign(void);
 void context_leave_foreign(struct context *context);
 
-/* A context that is nobody's `context_self`: for a thread that is handed it. False: no memory. Its end: context_dismiss. */
+/* A context that is nobody's `context_self`: for a thread that is handed it. False: no memory. Its end:
+ * context_dismiss. */
 bool context_prepare(struct context *context, struct worker *worker, unsigned track);
 void context_dismiss(struct context *context);
 
-/* Sets a context up for the calling thread (memory, reclamation, recorder) and makes it `context_self`. False: no memory, nothing done. */
+/* Sets a context up for the calling thread (memory, reclamation, recorder) and makes it `context_self`. False: no
+ * memory, nothing done. */
 bool context_open(struct context *context, struct worker *worker, unsigned track);
 /* Gives everything back; it is no longer `context_self`. */
 void context_close(struct context *context);
@@ -59,7 +64,8 @@ void context_forget(void);
 
 /* The end of the start: foreign threads may come in. */
 void context_open_to_foreign(void);
-/* The stop: no foreign thread gets in any more, but for calls inside of calls; else they could make processes faster than the stop ends them. */
+/* The stop: no foreign thread gets in any more, but for calls inside of calls; else they could make processes faster
+ * than the stop ends them. */
 void context_shut_to_foreign(void);
 /* After that: waits until none is inside, and closes their contexts for them. */
 void context_close_foreign(void);

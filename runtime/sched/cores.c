@@ -1,4 +1,5 @@
-/* cores.c: how many cores this process may use: its affinity, and the CPU quota of its control group (versions 1 and 2). */
+/* cores.c: how many cores this process may use: its affinity, and the CPU quota of its control group (versions 1 and
+ * 2). */
 #include "sched/scheduler.h"
 
 #include <sched.h>

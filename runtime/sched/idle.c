@@ -1,18 +1,26 @@
 /* idle.c: what a worker does that has no task: look, search, poll, park; and who wakes it.
  *
- * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief notes where the
- * victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. A victim whose turn did not end in
+ * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief
+ * notes where the
+ * victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. A victim whose turn
+ * did not end in
  * between (a long turn) is robbed at the first second look. After SEARCH_ROUNDS looks without a task to note it parks.
  *
  * Two halves of one race, mirrored:
  *     sleeper   sets its bit in `idle`;  [ID2] seq_cst fence;  looks at the global queue, the end, the wheels;  sleeps
- *     producer  puts into the global queue;  [ID1] seq_cst fence;  looks at `idle`, clears a bit that it finds, and wakes its owner
- * One of the two fences comes first in their total order, so either the sleeper sees the task or the producer sees the bit. A
- * producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching` before its [ID2].
- * The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race; `poll_until` is its "until when".
- * Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there is no second waker.
+ *     producer  puts into the global queue;  [ID1] seq_cst fence;  looks at `idle`, clears a bit that it finds, and
+ *     wakes its owner
+ * One of the two fences comes first in their total order, so either the sleeper sees the task or the producer sees the
+ * bit. A
+ * producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching` before its
+ * [ID2].
+ * The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race; `poll_until` is its
+ * "until when".
+ * Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there
+ * is no second waker.
  *
- * What is not woken for: a task in a worker's own ring or next. The watchdog looks at the rings every tick and wakes a thief when a
+ * What is not woken for: a task in a worker's own ring or next. The watchdog looks at the rings every tick and wakes a
+ * thief when a
  * task stayed in one over a tick while somebody is parked; a thief that found more than it can run wakes the next.
  *
  * Bounds: a search is SEARCH_ROUNDS * SEARCH_NS of mostly sleep; nothing spins. */
@@ -26,8 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEARCH_NS       INT64_C(50000)
-#define BUSY_POLL_NS    INT64_C(100000)
+#define SEARCH_NS    INT64_C(50000)
+#define BUSY_POLL_NS INT64_C(100000)
 enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64 };
 
 /* ---- futex */
@@ -50,7 +58,8 @@ static void announce(struct worker *worker)
 {
     store_relaxed(&worker->park_word, 0); /* relaxed: nobody looks before the bit is set */
     atomic_fetch_add_explicit(&scheduler.idle_count, 1, memory_order_relaxed);
-    atomic_fetch_or_explicit(&scheduler.idle[worker->index / 64], UINT64_C(1) << worker->index % 64, memory_order_seq_cst);
+    atomic_fetch_or_explicit(&scheduler.idle[worker->index / 64], UINT64_C(1) << worker->index % 64,
+                             memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst); /* [ID2] the bit before the last look; pairs with [ID1] */
 }
 
@@ -65,7 +74,8 @@ static bool claim(unsigned index)
     return true;
 }
 
-/* A claimed worker comes back to life; the waker does this for it, so that `awake` and `searching` are never too small. */
+/* A claimed worker comes back to life; the waker does this for it, so that `awake` and `searching` are never too
+ * small. */
 static void revive(void)
 {
     atomic_fetch_add_explicit(&scheduler.searching, 1, memory_order_relaxed);
@@ -81,7 +91,8 @@ static bool wake_index(struct context *context, unsigned index)
     struct worker *worker = load_acquire(&scheduler.workers[index]);
     if (context != NULL)
         trace_event(context->trace, TRACE_WAKE, index);
-    if (load_acquire(&scheduler.poller) == index) { /* it may leave the poller at this moment: then the interrupt is for nobody */
+    if (load_acquire(&scheduler.poller) ==
+        index) { /* it may leave the poller at this moment: then the interrupt is for nobody */
         store_release(&worker->park_word, 1);
         poller_interrupt();
     } else {
@@ -230,8 +241,9 @@ static struct task *search(struct worker *worker)
 
 static bool reason_to_stay(struct worker *worker)
 {
-    return inject_count(&scheduler.inject) > 0 || inject_count(&worker->pinned) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
-           load_relaxed(&worker->next) != NULL || (worker->spare && load_relaxed(&scheduler.surplus) > 0);
+    return inject_count(&scheduler.inject) > 0 || inject_count(&worker->pinned) > 0 ||
+           load_relaxed(&scheduler.stopping) != 0 || load_relaxed(&worker->next) != NULL ||
+           (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 
 /* In the poll token, until there is an event, an interrupt, or the next timer is due. Announced. */
@@ -248,7 +260,8 @@ static void sleep_polling(struct worker *worker)
     store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */
 }
 
-/* Before a long sleep: no memory waits for a thread that sleeps. parks: until pool_resume the pool is not used; the poller uses its own. */
+/* Before a long sleep: no memory waits for a thread that sleeps. parks: until pool_resume the pool is not used; the
+ * poller uses its own. */
 static void settle_memory(struct worker *worker, bool parks)
 {
     reclaim_bin_handoff(worker->context.bin, &worker->context);
@@ -258,11 +271,13 @@ static void settle_memory(struct worker *worker, bool parks)
         pool_flush(worker->context.pool);
 }
 
-/* Until somebody has woken the worker or, in the poll token, something has happened. Afterwards it is in `searching` and `awake`. */
+/* Until somebody has woken the worker or, in the poll token, something has happened. Afterwards it is in `searching`
+ * and `awake`. */
 static void park(struct worker *worker)
 {
     uint32_t free_token = 0;
-    bool polls = atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire, memory_order_relaxed);
+    bool polls = atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire,
+                                                         memory_order_relaxed);
     context_count(&worker->context, COUNT_PARKS);
     trace_event_now(worker->context.trace, TRACE_PARK, worker->index);
     settle_memory(worker, !polls);
@@ -294,7 +309,8 @@ static void found(struct worker *worker)
     if (atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst) != 1)
         return;
     uint32_t tail;
-    atomic_thread_fence(memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
+    atomic_thread_fence(
+        memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
     if (inject_count(&scheduler.inject) > 0 || ring_look(&worker->ring, &tail) > 1 ||
         (load_relaxed(&scheduler.polling) == 0 && poller_used()))
         idle_wake(&worker->context);
@@ -326,7 +342,8 @@ void idle_poll(struct worker *worker)
     if (!poller_used() || worker->now_ns - worker->polled_ns < BUSY_POLL_NS || load_relaxed(&scheduler.polling) != 0)
         return;
     uint32_t free_token = 0;
-    if (!atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
         return;
     worker->polled_ns = worker->now_ns;
     poller_wait(0);
@@ -346,7 +363,8 @@ static void rest(struct worker *worker)
     settle_memory(worker, true);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     store_relaxed(&worker->park_word, 0);
-    store_release(&worker->resting, 1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */
+    store_release(&worker->resting,
+                  1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */
     while (load_acquire(&worker->resting) == 1 && load_acquire(&scheduler.stopping) == 0)
         park_sleep(worker, -1);
     pool_resume(worker->context.pool);
@@ -355,7 +373,8 @@ static void rest(struct worker *worker)
 bool idle_recall(struct worker *worker)
 {
     uint32_t resting = 1;
-    if (!atomic_compare_exchange_strong_explicit(&worker->resting, &resting, 0, memory_order_acq_rel, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&worker->resting, &resting, 0, memory_order_acq_rel,
+                                                 memory_order_relaxed))
         return false;
     atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     park_wake(worker);
@@ -368,7 +387,8 @@ bool idle_leaves(struct worker *worker)
         return true;
     uint32_t surplus = load_relaxed(&scheduler.surplus);
     while (worker->spare && surplus > 0)
-        if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed, memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
             rest(worker);
             return load_acquire(&scheduler.stopping) != 0;
         }

@@ -33,7 +33,8 @@ static void close_wheels(void)
 /* Waits until a started worker shows itself in the table. */
 static void await_worker(unsigned index)
 {
-    while (load_acquire(&scheduler.workers[index]) == NULL) /* bound: the new thread's start-up, which takes no lock of ours */
+    while (load_acquire(&scheduler.workers[index]) ==
+           NULL) /* bound: the new thread's start-up, which takes no lock of ours */
         sched_yield();
 }
 

@@ -1,6 +1,7 @@
 /* scheduler.h: the set of workers: start, stop, and what they share.
  *
- * Threads: scheduler_start and scheduler_stop are called by one thread that is no worker; the rest by threads with a context. */
+ * Threads: scheduler_start and scheduler_stop are called by one thread that is no worker; the rest by threads with a
+ * context. */
 #ifndef TROUPE_SCHED_SCHEDULER_H
 #define TROUPE_SCHED_SCHEDULER_H
 
@@ -12,11 +13,13 @@ enum { WHEELS_MOST = 16 };
 
 /* What the floors above do for the scheduler. */
 struct scheduler_hooks {
-    int64_t (*fire)(struct wheel_node *node, void *context);         /* a timer is due; under the wheel's lock; NEVER or a new due time */
-    void (*thread_start)(void); /* on each worker's thread */
+    int64_t (*fire)(struct wheel_node *node,
+                    void *context); /* a timer is due; under the wheel's lock; NEVER or a new due time */
+    void (*thread_start)(void);     /* on each worker's thread */
     void (*thread_stop)(void);
-    void (*slow)(struct task *task, unsigned worker, int64_t turn_ms); /* on the watchdog's thread: a turn is too long */
-    void (*watch)(void);        /* on the watchdog's thread, now and then while any worker is awake */
+    void (*slow)(struct task *task, unsigned worker,
+                 int64_t turn_ms); /* on the watchdog's thread: a turn is too long */
+    void (*watch)(void);           /* on the watchdog's thread, now and then while any worker is awake */
 };
 
 struct scheduler_settings {
@@ -28,21 +31,21 @@ struct scheduler_settings {
 struct scheduler {
     struct scheduler_settings settings; /* (c) */
     struct inject inject;
-    struct wheel *wheels[WHEELS_MOST]; /* (c) */
-    unsigned wheel_count;              /* (c) a power of two */
-    struct fiber_pool *fibers;         /* (c) */
+    struct wheel *wheels[WHEELS_MOST];              /* (c) */
+    unsigned wheel_count;                           /* (c) a power of two */
+    struct fiber_pool *fibers;                      /* (c) */
     _Atomic(struct worker *) workers[WORKERS_MOST]; /* NULL until the worker has started */
     _Atomic unsigned worker_count;                  /* slots of `workers` in use; only grows while the runtime runs */
     _Atomic uint32_t stopping;
-    _Atomic uint32_t surplus;      /* spares that are no longer needed */
+    _Atomic uint32_t surplus; /* spares that are no longer needed */
     /* idle.c */
     CACHE_ALIGNED _Atomic uint64_t idle[WORKERS_MOST / 64]; /* bit: parked, and may be woken by whoever clears it */
-    _Atomic uint32_t idle_count;   /* a hint */
-    _Atomic uint32_t searching;    /* awake without work */
-    _Atomic uint32_t polling;      /* 1: somebody has the poll token */
-    _Atomic unsigned poller;       /* who, while asleep in it; WORKERS_MOST: nobody */
-    _Atomic int64_t poll_until;    /* until when it sleeps at most */
-    CACHE_ALIGNED _Atomic uint32_t awake; /* workers that are not parked; the watchdog sleeps on it */
+    _Atomic uint32_t idle_count;                            /* a hint */
+    _Atomic uint32_t searching;                             /* awake without work */
+    _Atomic uint32_t polling;                               /* 1: somebody has the poll token */
+    _Atomic unsigned poller;                                /* who, while asleep in it; WORKERS_MOST: nobody */
+    _Atomic int64_t poll_until;                             /* until when it sleeps at most */
+    CACHE_ALIGNED _Atomic uint32_t awake;                   /* workers that are not parked; the watchdog sleeps on it */
     _Atomic uint32_t watchdog_asleep;
 };
 
@@ -75,11 +78,13 @@ struct worker *worker_start(unsigned index, bool spare);
 
 /* idle.c: the next task for a worker that has none: searches, polls, parks. NULL: the worker is to end. */
 struct task *idle_find(struct worker *worker);
-/* There is work in the global queue: wakes a parked worker, unless somebody is searching. After a seq_cst fence of the caller. */
+/* There is work in the global queue: wakes a parked worker, unless somebody is searching. After a seq_cst fence of the
+ * caller. */
 void idle_wake(struct context *context);
 /* Looks at the descriptors once, if nobody does. */
 void idle_poll(struct worker *worker);
-/* On a worker's native stack, after idle_find returned NULL: true if it is to end; a spare that is not needed rests here. */
+/* On a worker's native stack, after idle_find returned NULL: true if it is to end; a spare that is not needed rests
+ * here. */
 bool idle_leaves(struct worker *worker);
 /* The watchdog: wakes a spare that rests. False: it does not rest. */
 bool idle_recall(struct worker *worker);

@@ -1,17 +1,24 @@
-/* watchdog.c: a thread that ticks once a millisecond while any worker is awake, and sees to it that nobody freezes the others (D11).
+/* watchdog.c: a thread that ticks once a millisecond while any worker is awake, and sees to it that nobody freezes the
+ * others (D11).
  *
  * Each tick it
- *   ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message boundary),
- *   revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues its `next`, and sees that a
+ *   ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message
+ *   boundary),
+ *   revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues
+ *   its `next`, and sees that a
  *   spare works in its place,
  *   reports a turn that has lasted settings.slow_turn_ms, once,
- *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has it,
+ *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody
+ *   has it,
  *   fires timers if nobody has for a tick,
  *   and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
- * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the watchdog announces
- * its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement; [WD2], both sequentially consistent.
+ * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the
+ * watchdog announces
+ * its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement; [WD2], both
+ * sequentially consistent.
  *
- * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in `reinstate`. */
+ * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
+ * `reinstate`. */
 #include "base/clock.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
@@ -52,7 +59,8 @@ static bool barrier_of_all_threads(void)
 
 static bool is_parked(const struct worker *worker)
 {
-    return (load_relaxed(&scheduler.idle[worker->index / 64]) >> worker->index % 64 & 1) != 0 || load_relaxed(&worker->resting) != 0;
+    return (load_relaxed(&scheduler.idle[worker->index / 64]) >> worker->index % 64 & 1) != 0 ||
+           load_relaxed(&worker->resting) != 0;
 }
 
 /* ---- stuck workers */
@@ -62,7 +70,8 @@ static void rescue_next(struct worker *worker)
     uint32_t revoked = REVOKED;
     if (load_acquire(&worker->in_runtime) != 0)
         return; /* at the next tick */
-    if (!atomic_compare_exchange_strong_explicit(&worker->revoked, &revoked, REVOKED_TAKING, memory_order_acq_rel, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&worker->revoked, &revoked, REVOKED_TAKING, memory_order_acq_rel,
+                                                 memory_order_relaxed))
         return; /* it has returned meanwhile */
     struct task *task = atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
     store_release(&worker->revoked, REVOKED);
@@ -99,7 +108,8 @@ static void take_over(struct worker *worker, struct watched *seen)
         context_count(&watchdog.context, COUNT_TAKEOVERS);
         trace_event(watchdog.context.trace, TRACE_TAKEOVER, worker->index);
         while (surplus > 0) /* a spare that is too many already serves for this one */
-            if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed, memory_order_relaxed))
+            if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed,
+                                                      memory_order_relaxed))
                 break;
         if (surplus == 0)
             start_spare();
@@ -108,7 +118,8 @@ static void take_over(struct worker *worker, struct watched *seen)
         rescue_next(worker);
 }
 
-/* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end, if anybody waits for it. */
+/* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end, if anybody waits
+ * for it. */
 static void watch_turn(struct worker *worker, struct watched *seen, int64_t now, bool somebody_waits)
 {
     uint64_t turns = load_relaxed(&worker->turns);
@@ -123,7 +134,8 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
         return;
     if (load_relaxed(&worker->next) != NULL || (somebody_waits && load_relaxed(&scheduler.idle_count) == 0))
         take_over(worker, seen);
-    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 && turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
+    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 &&
+        turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
         seen->reported = true;
         scheduler.settings.hooks.slow(task, worker->index, turn_ns / NS_PER_MS);
     }
@@ -205,7 +217,8 @@ static void *watch(void *unused)
 
 bool watchdog_start(void)
 {
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0); /* refused: takeovers leave `next` alone */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+            0); /* refused: takeovers leave `next` alone */
     memset(watchdog.seen, 0, sizeof watchdog.seen);
     watchdog.ticks = 0;
     store_relaxed(&watchdog.started, 0);

@@ -14,7 +14,8 @@
 void schedule_global(struct task *task)
 {
     inject_put(&scheduler.inject, task, task, 1);
-    atomic_thread_fence(memory_order_seq_cst); /* [ID1] the task before the look at who is idle; pairs with [ID2] in idle.c */
+    atomic_thread_fence(
+        memory_order_seq_cst); /* [ID1] the task before the look at who is idle; pairs with [ID2] in idle.c */
     idle_wake(context_self());
 }
 
@@ -30,7 +31,8 @@ NOINLINE void schedule_elsewhere(struct context *context, struct task *task) { s
 void schedule_on(struct context *context, unsigned index, struct task *task)
 {
     inject_put(&load_acquire(&scheduler.workers[index])->pinned, task, task, 1);
-    atomic_thread_fence(memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
+    atomic_thread_fence(
+        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
     idle_wake_worker(context, index);
 }
 
@@ -65,7 +67,8 @@ static inline struct task *pick(struct worker *worker)
             return NULL;
     }
     struct task *task;
-    if (UNLIKELY(inject_count(&worker->pinned) > 0) && worker->tick % PINNED_TURNS == 0 && inject_take(&worker->pinned, 1, &task) == 1)
+    if (UNLIKELY(inject_count(&worker->pinned) > 0) && worker->tick % PINNED_TURNS == 0 &&
+        inject_take(&worker->pinned, 1, &task) == 1)
         return task;
     task = load_relaxed(&worker->next);
     if (LIKELY(task != NULL)) {
@@ -82,8 +85,10 @@ static inline struct task *pick(struct worker *worker)
 static void reinstate(struct worker *worker)
 {
     uint32_t seen = REVOKED;
-    /* acquire: what the watchdog did with `next`; bound of the loop: REVOKED_TAKING lasts for a few instructions of the watchdog */
-    while (!atomic_compare_exchange_weak_explicit(&worker->revoked, &seen, REVOKED_NOT, memory_order_acquire, memory_order_relaxed)) {
+    /* acquire: what the watchdog did with `next`; bound of the loop: REVOKED_TAKING lasts for a few instructions of
+     * the watchdog */
+    while (!atomic_compare_exchange_weak_explicit(&worker->revoked, &seen, REVOKED_NOT, memory_order_acquire,
+                                                  memory_order_relaxed)) {
         seen = REVOKED;
         sched_yield();
     }

@@ -1,20 +1,26 @@
 /* worker.h: a worker thread, and how a task is scheduled, blocked and resumed on it.
  *
- * A worker runs a loop that picks a task and calls task->run. The loop always runs on a pooled fiber (D1). A task that blocks keeps the
- * fiber, and the loop goes on, on another; a task that is resumed gets its fiber back, and the loop's goes to the pool, suspended in
- * the middle of worker_resume: when it is used again, it goes on from there as whatever worker switched to it. So no local variable
- * of the loop survives a task->run. The pthread's own stack only starts, resets fibers whose task has ended in the middle, and stops.
+ * A worker runs a loop that picks a task and calls task->run. The loop always runs on a pooled fiber (D1). A task that
+ * blocks keeps the
+ * fiber, and the loop goes on, on another; a task that is resumed gets its fiber back, and the loop's goes to the
+ * pool, suspended in
+ * the middle of worker_resume: when it is used again, it goes on from there as whatever worker switched to it. So no
+ * local variable
+ * of the loop survives a task->run. The pthread's own stack only starts, resets fibers whose task has ended in the
+ * middle, and stops.
  *
  * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
  *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
  *     ring    FIFO; may be robbed (idle.c)
  *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
- *     pinned  of one worker: tasks that it alone may run; whoever finds one elsewhere hands it back (schedule_on); never robbed
+ *     pinned  of one worker: tasks that it alone may run; whoever finds one elsewhere hands it back (schedule_on);
+ *     never robbed
  *
  * Takeover (D11). A worker whose turn does not end is revoked by the watchdog, which then empties `next` for it:
  *     worker:    [TK1] in_runtime = 1; compiler barrier; if (revoked) inject else use next/ring ... in_runtime = 0
  *     watchdog:  revoked = 1; [TK2] membarrier; if (in_runtime == 0) next is the watchdog's to take
- * The membarrier makes a full fence of the worker's compiler barrier: either the watchdog sees in_runtime == 1 and tries again later, or
+ * The membarrier makes a full fence of the worker's compiler barrier: either the watchdog sees in_runtime == 1 and
+ * tries again later, or
  * the worker's next entry sees revoked == 1. [TK1] pairs with [TK2].
  *
  * Field key: (o) the worker's own thread; (c) constant after start; (w) written by the worker, read by others. */
@@ -75,12 +81,14 @@ static inline struct worker *worker_self(void)
 /* The slow half: next is taken, the ring is full, there is no worker, or it is revoked. */
 void schedule_elsewhere(struct context *context, struct task *task);
 
-/* Makes a task run. By whoever has its run token, which goes to the worker that runs it. Any thread with a context, inside the runtime. */
+/* Makes a task run. By whoever has its run token, which goes to the worker that runs it. Any thread with a context,
+ * inside the runtime. */
 static inline void schedule(struct context *context, struct task *task)
 {
     struct worker *worker = context->worker;
     if (LIKELY(worker != NULL) && load_relaxed(&worker->next) == NULL && LIKELY(load_relaxed(&worker->revoked) == 0))
-        store_relaxed(&worker->next, task); /* relaxed: only this thread runs it, or a watchdog that was ordered by a membarrier */
+        store_relaxed(&worker->next,
+                      task); /* relaxed: only this thread runs it, or a watchdog that was ordered by a membarrier */
     else
         schedule_elsewhere(context, task);
 }
@@ -90,16 +98,20 @@ void schedule_last(struct context *context, struct task *task);
 /* The same into the global queue. */
 void schedule_global(struct task *task);
 
-/* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it when it comes back. */
+/* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it
+ * when it comes back. */
 void schedule_on(struct context *context, unsigned index, struct task *task);
 
 /* On the other side of worker_resume: the fiber that was left goes to the cache of the worker that left it. */
 void worker_put_back(void *fiber);
 
-/* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in between. */
+/* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in between.
+ * */
 
-/* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first: only there may others
- * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and nothing happened: no memory. */
+/* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs
+ * first: only there may others
+ * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and
+ * nothing happened: no memory. */
 static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
 {
     struct worker *worker = worker_self();
@@ -112,11 +124,13 @@ static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void 
     worker->fiber = to;
     fiber_switch(mine, to, after, arg);
     if (UNLIKELY(critical > 0))
-        worker_self()->critical = critical; /* the bracket is the task's, and moves with it; the loop has cleared the worker's */
+        worker_self()->critical =
+            critical; /* the bracket is the task's, and moves with it; the loop has cleared the worker's */
     return true;
 }
 
-/* In task->run: goes on with a blocked fiber. Returns when the loop has a fiber again: as any worker; re-read worker_self(). */
+/* In task->run: goes on with a blocked fiber. Returns when the loop has a fiber again: as any worker; re-read
+ * worker_self(). */
 static ALWAYS_INLINE void worker_resume(struct fiber *fiber)
 {
     struct worker *worker = worker_self();
@@ -134,8 +148,10 @@ NORETURN void worker_reset(void (*then)(void *arg), void *arg);
 /* The time, as old as the last housekeeping of this worker; exact enough for nothing but slices and statistics. */
 int64_t worker_time(struct context *context);
 
-/* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in the user's code, 1 in a call
- * from there, 2 in a call from a callback that the runtime makes in the middle of its work; only at 1 may a task block. [TK1] */
+/* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in
+ * the user's code, 1 in a call
+ * from there, 2 in a call from a callback that the runtime makes in the middle of its work; only at 1 may a task
+ * block. [TK1] */
 static ALWAYS_INLINE void runtime_enter(struct worker *worker)
 {
     uint32_t depth = load_relaxed(&worker->in_runtime) + 1;

@@ -1,4 +1,5 @@
-/* boot_test.c: several runtimes one after another, their stop with whatever processes are there, pinned processes and thread-locals. */
+/* boot_test.c: several runtimes one after another, their stop with whatever processes are there, pinned processes and
+ * thread-locals. */
 #include "support.h"
 
 #include <errno.h>

@@ -10,7 +10,8 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Passes over all but GO while it is held; after GO it takes WORDs as they come, and answers QUESTION with how many and their sum. */
+/* Passes over all but GO while it is held; after GO it takes WORDs as they come, and answers QUESTION with how many
+ * and their sum. */
 static void slow_taker(const tr_msg *arg)
 {
     (void)arg;
@@ -106,7 +107,8 @@ static void policy_fail(void)
         CHECK_EQ(tr_cast(pid, WORD, NULL, 0), TR_OK); /* GS-26: and it is lost */
         struct server answer;
         CHECK_EQ(tr_call(pid, QUESTION, NULL, 0, &answer, sizeof answer, 1000), TR_EFULL);
-        /* GO would find it full as well: an exit signal is not refused, but ends it; so room is made by its own receive */
+        /* GO would find it full as well: an exit signal is not refused, but ends it; so room is made by its own
+         * receive */
         CHECK_EQ(tr_send(pid, GO, NULL, 0), TR_EFULL);
         tr_exit_signal(pid, because(1));
         RULE("EXIT-01");

@@ -1,4 +1,5 @@
-/* foreign_test.c: threads that are not the runtime's (D17): what they may do, eight at once, beside processes and across stops. */
+/* foreign_test.c: threads that are not the runtime's (D17): what they may do, eight at once, beside processes and
+ * across stops. */
 #include "support.h"
 
 #include <pthread.h>
