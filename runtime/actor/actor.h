@@ -39,8 +39,9 @@ enum actor_flag {
     ACTOR_TRAP = 16,    /* (o) writes: exit signals become messages */
     ACTOR_BOUNDED = 32, /* (c) the mailbox has a bound: cold->bound */
     ACTOR_PROXY = 64,   /* (c) a foreign thread's stand-in: its task wakes the thread */
-    ACTOR_FETCHING =
-        128 /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
+    /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
+    ACTOR_FETCHING = 128,
+    ACTOR_DEAD = 256 /* (o) writes, once: its pid is gone, its mailbox is drained for the last time before its block */
 };
 
 enum actor_trait {

@@ -118,17 +118,23 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
 
 /* ---- sending a request and waiting for its answer */
 
-/* From the other side of the switch, inside the read section in which the server was found. The caller may run again,
- * or have ended, by now:
- * nothing on its stack is touched; the request itself says where to. */
+/* From the other side of the switch, inside the read section in which the server was found. The caller may run again, or
+ * have ended, by now: nothing on its stack is touched; the request itself says where to.
+ * Against the server's death: [DE2] the put, then the look at DEAD; pairs with [DE1], DEAD, then the drain: one of the
+ * two sees the other, and the request fails at once. If both do, the second failure finds nobody waiting. */
 static void post_request(void *argument)
 {
     tr_msg *request = argument;
+    struct context *context = context_self();
     struct actor *server = (struct actor *)(void *)message_next(request);
+    uint64_t caller = request->sender, serial = request->serial;
     if (UNLIKELY(message_kind(request) == KIND_QUERY))
-        signal_deliver(context_self(), server, request);
+        signal_deliver(context, server, request);
     else
-        deliver_to(context_self(), server, request);
+        deliver_to(context, server, request);
+    fence_after_rmw(); /* [DE2] pairs with [DE1] */
+    if (UNLIKELY((load_seq_cst(&server->flags) & ACTOR_DEAD) != 0))
+        call_fail(context, caller, serial, server->ending, 0);
 }
 
 /* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */

@@ -148,6 +148,8 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
     context_count(context, COUNT_EXITED);
     if (self->cold != NULL)
         release_cold(context, self);
+    atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst); /* [DE1] DEAD before the drain; pairs with [DE2] in call.c */
     fail_requests(context, self);
     self->retired.release = release_actor;
     reclaim_retire(context->bin, &self->retired);

@@ -16,7 +16,8 @@
  *     4 LOCK      GONE: it takes no link and no monitor from here on
  *     5 two LOCKs its links are signalled, then its watchers; its own monitors go     (relation.c)
  *     6 -         the pid's slot is cleared: nobody finds it any more
- *     7 -         requests in its hands, owed, saved and queued fail
+ *     7 -         DEAD; requests in its hands, owed, saved and queued fail. A caller that enqueues later finds DEAD and fails
+ *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
  * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
  * between 7 and 8.

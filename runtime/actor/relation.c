@@ -14,6 +14,14 @@ static void insert(struct relation **list, struct relation *half)
     *list = half;
 }
 
+/* Behind those that have signalled: these stay in front, for find_signalled. Bound: the EXITs that are on their way. */
+static void insert_link(struct relation **list, struct relation *half)
+{
+    while (*list != NULL && (*list)->peer == 0)
+        list = &(*list)->next;
+    insert(list, half);
+}
+
 static void take_out(struct relation *half)
 {
     *half->link = half->next;
@@ -75,8 +83,8 @@ int relation_link(struct context *context, struct actor *a, struct actor *b)
         else if (find_link(a, b) == NULL) {
             of_a->twin = of_b;
             of_b->twin = of_a;
-            insert(&a->links, of_a);
-            insert(&b->links, of_b);
+            insert_link(&a->links, of_a);
+            insert_link(&b->links, of_b);
             of_a = of_b = NULL; /* theirs now */
         }
         actor_unlock_two(a, b);

@@ -38,23 +38,15 @@ static bool act(struct actor *actor, struct cold *cold, uint64_t word, struct co
 static int64_t fire(struct alarm *alarm, struct context *context)
 {
     struct cold *cold = CONTAINER_OF(alarm, struct cold, timer);
-    int64_t now = clock_now(), acted = NEVER;
-    for (;;) {
-        uint64_t word = load_acquire(&cold->actor->wait); /* [WT6] acquire: pairs with [WT5] */
-        int64_t deadline = load_relaxed(&cold->deadline);
-        if (deadline > now && deadline != NEVER)
-            return set_armed(cold, deadline);
-        if (deadline != NEVER && deadline != acted) {
-            if (!act(cold->actor, cold, word, context))
-                return set_armed(cold, now + NS_PER_MS);
-            acted = deadline;
-        }
-        set_armed(cold, NEVER);
-        atomic_thread_fence(memory_order_seq_cst); /* [WT3] disarmed before the last look; pairs with [WT4] */
-        int64_t again = load_relaxed(&cold->deadline);
-        if (again == NEVER || again == acted)
-            return NEVER;
-    }
+    set_armed(cold, NEVER);
+    atomic_thread_fence(memory_order_seq_cst);        /* [WT3] disarmed before the look; pairs with [WT4] */
+    uint64_t word = load_acquire(&cold->actor->wait); /* [WT6] acquire: pairs with [WT5] */
+    int64_t deadline = load_relaxed(&cold->deadline), now = clock_now();
+    if (deadline == NEVER)
+        return NEVER;
+    if (deadline > now)
+        return set_armed(cold, deadline);
+    return act(cold->actor, cold, word, context) ? NEVER : set_armed(cold, now + NS_PER_MS);
 }
 
 /* Under the wheel's lock: whether the actor can still be waiting for this deadline. */

@@ -2,6 +2,7 @@
 # `bin` set to the folder of the programs. Nothing here depends on how long anything takes: waits end when what they
 # wait for happens, or when the test is stopped as hung.
 
+export PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
 started=()
 
