@@ -17,12 +17,10 @@
 #include "sched/blocking.h"
 #include "sched/scheduler.h"
 
-#include <linux/futex.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 enum system_state { SYSTEM_DOWN, SYSTEM_UP, SYSTEM_STOPPING, SYSTEM_OF_PARENT };
 
@@ -224,7 +222,7 @@ API int tr_halt(int64_t grace_ms)
 
 /* What the watcher of the root tells the main thread. */
 static struct {
-    _Atomic uint32_t ended; /* futex */
+    sem_t ended;
     tr_reason reason;
 } outcome;
 
@@ -254,8 +252,7 @@ static int watcher_handle(void *unused, const tr_msg *message)
     if (tr_tag(message) != TR_MSG_DOWN)
         return TR_OK;
     outcome.reason = *tr_reason_of(message);
-    store_release(&outcome.ended, 1);
-    syscall(SYS_futex, &outcome.ended, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    sem_post(&outcome.ended);
     return tr_stop(TR_NORMAL);
 }
 
@@ -287,7 +284,7 @@ static void on_stop(int signal_number)
 
 static int run_root(tr_entry *entry, const void *arg, size_t size)
 {
-    store_relaxed(&outcome.ended, 0);
+    sem_init(&outcome.ended, 0, 0);
     store_relaxed(&stop_asked, 0);
     struct context *context = api_enter();
     int status = context == NULL ? TR_ENOMEM : os_signals_start(on_stop);
@@ -300,8 +297,8 @@ static int run_root(tr_entry *entry, const void *arg, size_t size)
     struct main_arg main_arg = { entry, arg, size };
     tr_pid pid = tr_spawn_actor(&watcher, &main_arg, sizeof main_arg, NULL);
     (void)pid;
-    while (load_acquire(&outcome.ended) == 0)
-        syscall(SYS_futex, &outcome.ended, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    while (sem_wait(&outcome.ended) != 0)
+        ; /* a signal's handler ran on this thread */
     store_relaxed(&root, 0);
     return tr_reason_clean(&outcome.reason) ? 0 : 1;
 }
@@ -316,6 +313,7 @@ API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, size_
     int result = run_root(entry, arg, size);
     int stopped = tr_halt(5000);
     tr_check(stopped == TR_OK);
+    sem_destroy(&outcome.ended); /* only now: its poster has ended */
     return result;
 }
 

@@ -201,11 +201,12 @@ API int tr_peek(tr_pid pid, tr_process_info *info)
         return TR_ESTOPPED;
     read_begin();
     struct actor *actor = actor_find(actor_resolve(pid));
-    if (actor != NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) == 0)
+    bool process = actor != NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) == 0;
+    if (process)
         peek(actor, info);
     read_end();
     api_leave(context);
-    return actor == NULL ? TR_ENOPROC : TR_OK;
+    return process ? TR_OK : TR_ENOPROC;
 }
 
 /* A question whose answer is a list; of the caller itself, too. */
