@@ -5,14 +5,15 @@
 
 enum { COMPARED = 8 };
 
+static const void *extra_of(const struct spec *spec) { return spec + 1; }
+
+/* An extra is compared with its padding: what differs only there counts as another shape. */
 static bool is_shape_of(const struct spec *shape, const struct spec *spec)
 {
-    struct spec bare;
-    memcpy(&bare, spec, sizeof bare); /* padding included: it is compared */
-    bare.size = (uint32_t)spec_bare_size(spec);
-    bare.id = bare.name = bare.arg = bare.arg_size = 0;
-    return shape->size == bare.size && memcmp(shape, &bare, sizeof bare) == 0 &&
-           memcmp(shape + 1, spec + 1, bare.size - sizeof bare) == 0;
+    return shape->size == spec_bare_size(spec) && shape->kind == spec->kind && shape->restart == spec->restart &&
+           shape->significant == spec->significant && shape->shutdown_ms == spec->shutdown_ms &&
+           memcmp(&shape->target, &spec->target, sizeof spec->target) == 0 &&
+           memcmp(extra_of(shape), extra_of(spec), shape->size - sizeof *shape) == 0;
 }
 
 static void unlink_shape(struct shapes *shapes, struct shape *shape)

@@ -136,5 +136,6 @@ int main(int argc, char **argv)
     snprintf(parameters, sizeof parameters, "\"n\":%" PRIu64 ",", n);
     print_result("call", parameters, n, start);
     must(last == n, "wrong result");
+    running = NULL;
     return 0;
 }

@@ -69,7 +69,7 @@ static void *volatile nowhere;
 
 static uint64_t dig(uint64_t depth)
 {
-    volatile char frame[1024];
+    volatile char frame[1024] = { 0 };
     frame[depth % sizeof frame] = 1;
     return depth == 0 ? 0 : dig(depth - 1) + (uint64_t)frame[0];
 }

@@ -39,9 +39,10 @@ static int by_size(const void *a, const void *b)
 static void report_quantiles(struct bench *bench, int64_t *times_ns, uint64_t count, const char *const names[3])
 {
     qsort(times_ns, count, sizeof *times_ns, by_size);
+    uint64_t half = count / 2, most = count * 99 / 100;
     if (names[0] != NULL)
-        bench_extra(bench, names[0], (double)times_ns[count / 2] / 1000);
-    bench_extra(bench, names[1], (double)times_ns[count * 99 / 100] / 1000);
+        bench_extra(bench, names[0], (double)times_ns[half] / 1000);
+    bench_extra(bench, names[1], (double)times_ns[most] / 1000);
     bench_extra(bench, names[2], (double)times_ns[count - 1] / 1000);
 }
 

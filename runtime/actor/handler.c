@@ -410,8 +410,7 @@ static bool at_home(struct actor *self)
  * found out (D2). */
 static bool moves_on(struct actor *self)
 {
-    struct worker *worker = worker_self();
-    if (!TR_DEBUG_ON || self->fiber == NULL || random_below(&worker->random, 2) == 0)
+    if (!TR_DEBUG_ON || self->fiber == NULL || random_below(&worker_self()->random, 2) == 0)
         return false;
     schedule_global(&self->task);
     return true;

@@ -159,7 +159,7 @@ static void unread(void)
     tr_pid pid = spawn_ender_on_go(1);
     char body[1000] = { 0 };
     for (int i = 0; i < 100; i++)
-        tr_send(pid, WORD, body, (size_t)(10 * i));
+        tr_send(pid, WORD, body, 10 * (size_t)i);
     go(pid);
     await_end(pid);
     RULE("PROC-08"); /* that none is leaked, AddressSanitizer says */

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "../../tools/troupe/perfetto.c"
+#include "../../tools/troupe/perfetto.c" /* NOLINT(bugprone-suspicious-include): a part of the command, no library */
 
 enum { PID = 120 | 3 << 26, OTHER_PID = 121 | 4 << 26 };
 

@@ -78,5 +78,8 @@ if(TR_SHARED)
     troupe_objects(shared ON)
     troupe_library(troupe shared)
     target_link_options(troupe PRIVATE -Wl,--no-undefined)
+    # A thread-local is reached relative to the thread at each use; the dynamic model computes its address by a call that the compiler
+    # may keep across a block, after which the actor can be on another thread. Costs 1 KB of static TLS if the library is dlopened.
+    target_compile_options(runtime_shared PRIVATE -ftls-model=initial-exec)
     set_target_properties(troupe PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 endif()
