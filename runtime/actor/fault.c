@@ -328,10 +328,13 @@ static void on_fault(int number, siginfo_t *info, void *argument)
             return_from_leaf(context); /* a call through a null pointer: the caller is the first frame */
         last = (struct fault){ number, (uintptr_t)info->si_addr, overflow, 0, { NULL } };
         take_frames(&last, context_pc(context));
-        if (called_by_library(&last))
+        if (called_by_library(&last)) {
             why = "in a callback of a library that may hold locks";
-        else if (redirect(context, land, fiber_base(worker->fiber)))
+        } else if (redirect(context, land, fiber_base(worker->fiber))) {
+            const struct stack *stack = &worker->fiber->stack;
+            ASAN_FORGET(stack->low, (size_t)(stack->high - stack->low));
             return;
+        }
         *context = found;
     }
     crash_report(worker, info, why == NULL ? "not known how on this architecture" : why);

@@ -57,6 +57,14 @@ void __tsan_release(void *address);
 #define TSAN_RELEASE(address) ((void)(address))
 #endif
 
+/* Stack memory whose frames were dropped without returning: AddressSanitizer forgets their red zones. */
+#if WITH_ASAN
+void __asan_unpoison_memory_region(const volatile void *address, size_t size);
+#define ASAN_FORGET(address, size) __asan_unpoison_memory_region((address), (size))
+#else
+#define ASAN_FORGET(address, size) ((void)(address), (void)(size))
+#endif
+
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif
