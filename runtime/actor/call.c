@@ -161,7 +161,10 @@ static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message
                                      struct actor **server)
 {
     for (int64_t deadline = 0;;) { /* bound: the receiver's overflow_wait_ms */
-        read_begin();
+        if (LIKELY(deadline == 0))
+            read_begin();
+        else
+            read_begin_apart(); /* it has blocked: the thread may be another one */
         uint64_t pid = actor_resolve(to);
         *server = actor_find(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
@@ -169,7 +172,7 @@ static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message
             status = mailbound_take(context_self(), *server, size);
         if (LIKELY(status == TR_OK))
             return TR_OK;
-        read_end();
+        read_end_apart();
         if (status != TR_EFULL || await_room(to, size, &deadline) != TR_OK)
             return status;
     }
@@ -208,7 +211,7 @@ static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_
     int result;
     if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) != 0)) {
         if (!in_section)
-            read_begin();
+            read_begin_apart();
         result = foreign_wait(self, serial, deadline, post, arg, reply);
     } else {
         result = (int)wait_for_inline(self, serial, deadline, false, post, arg, reply, in_section);
@@ -236,7 +239,7 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
         return refused(context, self, status);
     tr_msg *request = message_copy(context, body, size);
     if (UNLIKELY(request == NULL)) {
-        read_end();
+        read_end_apart();
         return refused(context, self, TR_ENOMEM);
     }
     request->sender = self->pid;

@@ -82,7 +82,7 @@ static void pause_for(struct actor *self, int64_t ns)
 }
 
 /* Whether there is room now, or the receiver is dead; else *again: it may be worth waiting, until *deadline. */
-static bool look(struct context *context, uint64_t pid, size_t size, int64_t *deadline, bool *again)
+static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, int64_t *deadline, bool *again)
 {
     read_begin();
     struct actor *actor = actor_find(pid);

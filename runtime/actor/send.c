@@ -27,8 +27,8 @@ static inline void after_send(struct context *context, struct actor *self)
 }
 
 /* Sends what `message` is, or, if it is NULL, a copy of the body. TR_OK: the message is the runtime's. */
-static int send(struct context *context, struct actor *self, tr_pid to, enum message_kind kind, int tag,
-                const void *body, size_t size, tr_msg *message)
+static NOINLINE int send(struct context *context, struct actor *self, tr_pid to, enum message_kind kind, int tag,
+                         const void *body, size_t size, tr_msg *message)
 {
     read_begin();
     uint64_t pid = actor_resolve(to);
@@ -67,9 +67,9 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     struct actor *self = actor_here(context);
     int status = send(context, self, to, kind, tag, body, size, message);
     for (int64_t deadline = 0; UNLIKELY(status == TR_EFULL);) { /* bound: the receiver's overflow_wait_ms */
-        read_begin();
+        read_begin_apart();
         uint64_t pid = actor_resolve(to);
-        read_end();
+        read_end_apart();
         if (!mailbound_wait(pid, size, &deadline))
             break;
         context = context_self();

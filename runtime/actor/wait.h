@@ -100,10 +100,10 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
     store_relaxed(&cold->deadline, deadline);
     for (;;) {
         if (!in_section)
-            read_begin();
+            read_begin_apart(); /* after a block the thread may be another one */
         in_section = false;
         if (UNLIKELY(!worker_block(&self->fiber, wait_after_park, &parking))) {
-            read_end();
+            read_end_apart();
             return WAIT_NO_MEMORY;
         }
         actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */

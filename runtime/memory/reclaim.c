@@ -63,6 +63,10 @@ void reclaim_read_end_seen(void)
     urcu_memb_flavor.read_unlock();
 }
 
+NOINLINE void read_begin_apart(void) { read_begin(); }
+
+NOINLINE void read_end_apart(void) { read_end(); }
+
 /* Waits until every read section that was open at the call is closed. */
 static void grace_period(void)
 {

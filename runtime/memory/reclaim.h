@@ -127,6 +127,10 @@ static ALWAYS_INLINE void read_end(void)
         _urcu_memb_read_unlock();
 }
 
+/* The same, never inlined: for functions that block between two of them. */
+void read_begin_apart(void);
+void read_end_apart(void);
+
 /* Whether the calling thread is inside a read section: for checks. */
 static inline bool read_ongoing(void) { return _urcu_memb_read_ongoing() != 0; }
 

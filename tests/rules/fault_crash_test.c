@@ -69,7 +69,8 @@ static void wild_unmapped(void)
 TEST(fault, of_a_wild_pointer_ends_the_program_with_a_report)
 {
     NOT_SANITIZED();
-    check_crash(wild_non_canonical, SIGSEGV, "memory may be damaged");
+    if (ON_X86_64) /* elsewhere every address is canonical */
+        check_crash(wild_non_canonical, SIGSEGV, "memory may be damaged");
     check_crash(wild_read_only, SIGSEGV, "memory may be damaged");
     check_crash(wild_unmapped, SIGSEGV, "memory may be damaged");
 }
