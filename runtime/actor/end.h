@@ -14,7 +14,7 @@
  *     2 LOCK      EXITING: it takes no name from here on
  *     3 -         the ledger is released (sockets, clean-ups, memory), the name is freed, timers for it are removed
  *     4 LOCK      GONE: it takes no link and no monitor from here on
- *     5 two LOCKs its links are signalled, then its watchers; its own monitors go     (relation.c)
+ *     5 two LOCKs its own monitors go; its links are signalled, then its watchers     (relation.c)
  *     6 -         the pid's slot is cleared: nobody finds it any more
  *     7 -         DEAD; requests in its hands, owed, saved and queued fail. A caller that enqueues later finds DEAD and fails
  *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up

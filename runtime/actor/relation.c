@@ -370,10 +370,10 @@ static void release_monitors(struct context *context, struct actor *self)
 
 void relation_release_all(struct context *context, struct actor *self, struct notice *notice)
 {
+    if (self->cold != NULL)
+        release_monitors(context, self); /* first: whoever hears of the end finds it watching nobody */
     while (release_first(context, self, &self->links, KIND_LINK_EXIT, notice))
         ;
     while (release_first(context, self, &self->watchers, KIND_DOWN, notice))
         ;
-    if (self->cold != NULL)
-        release_monitors(context, self);
 }
