@@ -255,16 +255,6 @@ static void note_pinned(const tr_log_record *record, void *arg)
         (strcmp(record->event, "slow") == 0 && strstr(record->text, "pinned to it") != NULL))
         __atomic_add_fetch(&pinned_logged, 1, __ATOMIC_RELAXED);
 }
-static volatile long home_thread;
-static void pinned_sleeper(const tr_msg *arg)
-{
-    (void)arg;
-    home_thread = syscall(SYS_gettid);
-    for (int i = 0; i < 40; i++) {
-        tr_sleep(10);
-        CHECK_EQ(syscall(SYS_gettid), home_thread);
-    }
-}
 static int hogs_end;
 static void hog(const tr_msg *arg)
 {
@@ -272,15 +262,23 @@ static void hog(const tr_msg *arg)
     while (__atomic_load_n(&hogs_end, __ATOMIC_RELAXED) == 0)
         ;
 }
+static volatile long home_thread;
+static void pinned_sleeper(const tr_msg *arg)
+{
+    (void)arg;
+    home_thread = syscall(SYS_gettid);
+    tr_spawn(hog, NULL, 0); /* what is spawned here runs here next, as soon as this process sleeps */
+    for (int i = 0; i < 40; i++) {
+        tr_sleep(10);
+        CHECK_EQ(syscall(SYS_gettid), home_thread);
+    }
+}
 static void stuck_home(void)
 {
     tr_ref monitor;
     tr_spawn_with(pinned_sleeper, NULL, 0,
                   &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR | TR_SPAWN_PIN_THREAD, .monitor = &monitor });
-    tr_sleep(5);
-    for (int i = 0; i < 2; i++) /* on every worker: one is the home */
-        tr_spawn(hog, NULL, 0);
-    tr_sleep(200);
+    tr_sleep(300);
     __atomic_store_n(&hogs_end, 1, __ATOMIC_RELAXED);
     CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
 }
