@@ -268,6 +268,14 @@ NO_ASAN NO_TSAN void stack_verify(const struct stack *stack)
         misuse("stack", "an actor overflowed its stack and wrote into another's; give it a larger stack_size");
 }
 
+void stack_trim(const struct stack *stack)
+{
+    enum { DEEP_BYTES = 32 << 10, KEPT_BYTES = 16 << 10 };
+    unsigned char resident = 0;
+    if (mincore(stack->high - DEEP_BYTES, 1, &resident) == 0 && (resident & 1) != 0)
+        madvise(stack->low, (size_t)(stack->high - stack->low) - KEPT_BYTES, MADV_DONTNEED);
+}
+
 void stack_give(const struct stack *stack)
 {
     stack_verify(stack);

@@ -70,6 +70,9 @@ void stack_give(const struct stack *stack);
 /* Ends the process if a stack without a real guard overflowed; free of cost for the others. */
 void stack_verify(const struct stack *stack);
 
+/* Gives the pages of a stack whose frames were dropped back, but for the upper 16 KB, if it went deeper than 32 KB. */
+void stack_trim(const struct stack *stack);
+
 size_t stack_guard_bytes(void);
 
 struct stack_policy stack_policy(void);

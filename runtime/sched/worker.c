@@ -156,6 +156,7 @@ static void renew_fiber(struct worker *worker)
         fiber_destroy(old);
         worker->fiber = fresh;
     } else {
+        stack_trim(&old->stack);
         fiber_prepare(old, worker_loop, NULL); /* no memory for another: a large one serves as well */
     }
 }
