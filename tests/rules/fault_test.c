@@ -292,8 +292,7 @@ static void fault_many(void)
         if (half == 0)
             after_first = resident();
     }
-    if (!SANITIZED)
-    if (ON_X86_64) /* elsewhere an emulator may run it, whose own memory this is */
+    if (!SANITIZED && ON_X86_64) /* elsewhere an emulator may run it, whose own memory this is */
         CHECK(resident() < after_first + (1 << 20));
 }
 TEST(fault, leaves_nothing_behind_twenty_thousand_times) { run_on(4, fault_many); }
