@@ -3,7 +3,7 @@
  *
  * A call needs no monitor and leaves nothing behind: a late reply vanishes. It fails with TR_ENOPROC (dead pid,
  * unregistered name), TR_ETIMEDOUT, TR_EDOWN (the server ended first; tr_last_reason says why), TR_ESELF, TR_ENOMEM,
- * TR_EINVAL, TR_EFULL (bounded mailbox). */
+ * TR_EINVAL, TR_EFULL (bounded mailbox). A timeout is never early; one of a second or more may be 20 ms late. */
 #ifndef TROUPE_CALL_H
 #define TROUPE_CALL_H
 

@@ -106,6 +106,7 @@ struct cold {
     struct alarm timer;              /* wait.c; under the lock of its wheel, the one of the actor's pid */
     _Atomic int64_t armed;           /* written under the wheel's lock: when it fires; NEVER: not at all */
     _Atomic int64_t deadline;        /* (o) writes: when it is to act; NEVER: not at all */
+    _Atomic int64_t stamp;           /* (o) writes: tick_stamp if the deadline was computed from it, else 0 */
     _Atomic uint32_t timeout_queued; /* the node below is in the mailbox */
     struct actor *actor;             /* (c) */
     tr_msg timeout;                  /* KIND_TIMEOUT: wakes an idle actor */

@@ -9,7 +9,7 @@
 #include "actor/signal.h"
 #include "actor/wait.h"
 
-enum { OWED_LEAST = 8 };
+enum { OWED_LEAST = 8, LONG_TIMEOUT_MS = 1000 /* from here on TICK_SLACK_NS does not matter */ };
 
 /* ---- answering */
 
@@ -119,12 +119,11 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
 /* ---- sending a request and waiting for its answer */
 
 /* From the other side of the switch, inside the read section in which the server was found. The caller may run again, or
- * have ended, by now: nothing on its stack is touched; the request itself says where to.
+ * have ended, by now: nothing on its stack is touched; the request itself says where to. Ends with a full barrier.
  * Against the server's death: [DE2] the put, then the look at DEAD; pairs with [DE1], DEAD, then the drain: one of the
  * two sees the other, and the request fails at once. If both do, the second failure finds nobody waiting. */
-static void post_request(void *argument)
+static ALWAYS_INLINE void post_inline(tr_msg *request)
 {
-    tr_msg *request = argument;
     struct context *context = context_self();
     struct actor *server = (struct actor *)(void *)message_next(request);
     uint64_t caller = request->sender, serial = request->serial;
@@ -135,6 +134,22 @@ static void post_request(void *argument)
     fence_after_rmw(); /* [DE2] pairs with [DE1] */
     if (UNLIKELY((load_seq_cst(&server->flags) & ACTOR_DEAD) != 0))
         call_fail(context, caller, serial, server->ending, 0);
+}
+
+static void post_request(void *request) { post_inline(request); }
+
+/* The same as wait_after_park with post_request, in one piece. */
+static void after_park(void *argument)
+{
+    const struct parking *parking = argument;
+    struct actor *actor = parking->actor;
+    uint64_t serial = parking->serial;
+    int64_t deadline = parking->deadline;
+    tr_msg *request = parking->arg;
+    /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
+    store_release(&actor->wait, WAIT_WAITING(serial));
+    post_inline(request);
+    wait_check(actor, serial, deadline);
 }
 
 /* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */
@@ -157,8 +172,8 @@ static NOINLINE int await_room(tr_pid to, size_t size, int64_t *deadline)
 }
 
 /* Begins a read section that lasts, and finds the server with room in its mailbox; on failure the section has ended. */
-static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message_kind kind, size_t size,
-                                     struct actor **server)
+static ALWAYS_INLINE int find_server(struct context *context, struct actor *self, tr_pid to, enum message_kind kind,
+                                     size_t size, struct actor **server)
 {
     for (int64_t deadline = 0;;) { /* bound: the receiver's overflow_wait_ms */
         if (LIKELY(deadline == 0))
@@ -169,12 +184,13 @@ static ALWAYS_INLINE int find_server(struct actor *self, tr_pid to, enum message
         *server = actor_find(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
         if (LIKELY(status == TR_OK) && kind == KIND_CALL)
-            status = mailbound_take(context_self(), *server, size);
+            status = mailbound_take(context, *server, size);
         if (LIKELY(status == TR_OK))
             return TR_OK;
         read_end_apart();
         if (status != TR_EFULL || await_room(to, size, &deadline) != TR_OK)
             return status;
+        context = context_self();
     }
 }
 
@@ -202,20 +218,8 @@ static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *
     return tag < 0 ? tag : TR_EDOWN;
 }
 
-/* In one piece down to the switch: each frame that returns after it is a mispredicted return. in_section: as
- * wait_for_inline. */
-static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg),
-                                     void *arg, tr_msg **reply, int *failure_tag, bool in_section)
+static ALWAYS_INLINE int waited(struct actor *self, int result, tr_msg **reply, int *failure_tag)
 {
-    int64_t deadline = timeout_ms < 0 ? NEVER : deadline_after(clock_now(), timeout_ms);
-    int result;
-    if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) != 0)) {
-        if (!in_section)
-            read_begin_apart();
-        result = foreign_wait(self, serial, deadline, post, arg, reply);
-    } else {
-        result = (int)wait_for_inline(self, serial, deadline, false, post, arg, reply, in_section);
-    }
     return LIKELY(result == WAIT_REPLY && message_kind(*reply) == KIND_REPLY)
                ? TR_OK
                : failed(self, result, reply, failure_tag);
@@ -224,19 +228,42 @@ static ALWAYS_INLINE int wait_inline(struct actor *self, uint64_t serial, int64_
 int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
               tr_msg **reply, int *failure_tag)
 {
-    return wait_inline(self, serial, timeout_ms, post, arg, reply, failure_tag, false);
+    int64_t deadline = deadline_after(clock_now(), timeout_ms);
+    if ((load_relaxed(&self->flags) & ACTOR_PROXY) == 0)
+        return waited(self, (int)wait_for(self, serial, deadline, false, post, arg, reply), reply, failure_tag);
+    read_begin();
+    return waited(self, (int)foreign_wait(self, serial, deadline, post, arg, reply), reply, failure_tag);
 }
 
-static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size,
-                                        int64_t timeout_ms, tr_msg **reply, int *failure_tag)
+/* Sends the request and waits, inside a read section that ends on the way. In one piece down to the switch: each frame
+ * that returns after it is a mispredicted return. */
+static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int64_t timeout_ms, tr_msg **reply,
+                                       int *failure_tag)
 {
-    struct actor *self = requester(context_self()), *server;
+    uint64_t serial = request->serial;
+    int64_t stamp = timeout_ms >= LONG_TIMEOUT_MS ? tick_stamp() : 0;
+    int64_t deadline = LIKELY(stamp != 0) ? deadline_after(stamp + TICK_SLACK_NS, timeout_ms)
+                                          : deadline_after(clock_now(), timeout_ms);
+    int result = LIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) == 0)
+                     ? (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request, reply,
+                                            true)
+                     : (int)foreign_wait(self, serial, deadline, post_request, request, reply);
+    return waited(self, result, reply, failure_tag);
+}
+
+static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum message_kind kind, int tag,
+                                        const void *body, size_t size, int64_t timeout_ms, tr_msg **reply,
+                                        int *failure_tag)
+{
+    struct actor *self = requester(context), *server;
     if (UNLIKELY(self == NULL))
         return TR_ENOMEM;
-    int status = find_server(self, to, kind, size, &server);
-    struct context *context = context_self();
+    int status = find_server(context, self, to, kind, size, &server);
     if (UNLIKELY(status != TR_OK))
-        return refused(context, self, status);
+        return refused(context_self(), self, status);
+    bool bounded = (load_relaxed(&server->flags) & ACTOR_BOUNDED) != 0;
+    if (UNLIKELY(bounded))
+        context = context_self(); /* it may have blocked */
     tr_msg *request = message_copy(context, body, size);
     if (UNLIKELY(request == NULL)) {
         read_end_apart();
@@ -246,11 +273,11 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
     request->serial = wait_next_serial(self);
     request->tag = tag;
     request->meta |= (uint32_t)kind << 24;
-    if (UNLIKELY((load_relaxed(&server->flags) & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
+    if (UNLIKELY(bounded) && kind == KIND_CALL)
         message_flag(request, MESSAGE_COUNTED);
     message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
     int tag_of_failure = 0;
-    status = wait_inline(self, request->serial, timeout_ms, post_request, request, reply, &tag_of_failure, true);
+    status = post_and_wait(self, request, timeout_ms, reply, &tag_of_failure);
     if (UNLIKELY(tag_of_failure == CALL_NOT_SENT))
         message_free(context_self(), request);
     if (failure_tag != NULL)
@@ -261,7 +288,7 @@ static ALWAYS_INLINE int request_inline(tr_pid to, enum message_kind kind, int t
 int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
                  tr_msg **reply, int *failure_tag)
 {
-    return request_inline(to, kind, tag, body, size, timeout_ms, reply, failure_tag);
+    return request_inline(context_self(), to, kind, tag, body, size, timeout_ms, reply, failure_tag);
 }
 
 /* ---- the public calls */
@@ -271,14 +298,17 @@ API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *rep
 {
     if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
         return TR_EINVAL;
-    if (UNLIKELY(api_enter() == NULL))
+    struct context *context = api_enter();
+    if (UNLIKELY(context == NULL))
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
-    int status = request_inline(server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
-    struct context *context = context_self();
+    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
+    context = context_self();
     if (LIKELY(status == TR_OK)) {
         if (UNLIKELY(message_size(answer) != reply_size))
             status = TR_ESIZE;
+        else if (LIKELY(reply_size == 8))
+            memcpy(reply, answer + 1, 8);
         else if (reply_size > 0)
             memcpy(reply, message_body(answer), reply_size);
         pool_free(context->pool, answer);
@@ -292,11 +322,12 @@ API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64
     *reply = NULL;
     if (tag < 1 || timeout_ms < TR_INFINITY)
         return TR_EINVAL;
-    if (api_enter() == NULL)
+    struct context *context = api_enter();
+    if (context == NULL)
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
-    int status = request_inline(server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
-    struct context *context = context_self();
+    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
+    context = context_self();
     struct actor *self = actor_here(context);
     if (status == TR_OK && self != NULL && !message_keep(context, self, answer)) {
         message_free(context, answer);

@@ -32,7 +32,7 @@ static inline bool call_is_request(const tr_msg *message)
 
 /* Sends the answer to whoever waits; frees it if nobody does. Any thread with a context. */
 void call_answer_alias(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply);
-static inline void call_answer(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply)
+static ALWAYS_INLINE void call_answer(struct context *context, uint64_t caller, uint64_t serial, tr_msg *reply)
 {
     if (UNLIKELY((serial & REF_ALIAS_BIT) != 0)) {
         call_answer_alias(context, caller, serial, reply);

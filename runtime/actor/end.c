@@ -16,9 +16,6 @@
 
 #include <signal.h>
 
-/* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */
-enum { STACK_RESERVE = 4096 };
-
 /* ---- death */
 
 /* Frees a message that nobody will handle; a request fails. */
@@ -252,7 +249,7 @@ static void after_overflow(void *argument)
     actor_faulted(self, notice_new(context, &reason, NULL, 0));
 }
 
-void actor_check_blocking(struct context *context, struct actor *self)
+void actor_check_blocking_slow(struct context *context, struct actor *self)
 {
     if (load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING)
         misuse("a call that blocks", "not allowed in a clean-up (tr_defer), tr_match.accept, print or describe");

@@ -42,8 +42,18 @@ void actor_stop(struct actor *self, struct notice *notice, bool crash);
  * Takes the notice. */
 void actor_faulted(struct actor *self, struct notice *notice);
 
+/* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */
+enum { STACK_RESERVE = 4096 };
+
 /* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. */
-void actor_check_blocking(struct context *context, struct actor *self);
+void actor_check_blocking_slow(struct context *context, struct actor *self);
+static ALWAYS_INLINE void actor_check_blocking(struct context *context, struct actor *self)
+{
+    if (UNLIKELY(load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING ||
+                 (load_relaxed(&self->flags) & ACTOR_SIG) != 0 ||
+                 fiber_stack_left(context->worker->fiber) < STACK_RESERVE))
+        actor_check_blocking_slow(context, self);
+}
 
 /* Lets others run, from inside a public function; a cancellation point. */
 void actor_yield(struct actor *self);

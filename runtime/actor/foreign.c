@@ -12,13 +12,14 @@
 static _Atomic uint32_t *awake_of(struct actor *proxy) { return (_Atomic uint32_t *)(void *)proxy->state; }
 
 /* On a worker: the answer is there. */
-static void wake_thread(struct task *task)
+static struct fiber *wake_thread(struct task *task)
 {
     _Atomic uint32_t *awake = awake_of(actor_of_task(task));
     read_begin(); /* the thread may end as soon as it is awake: the proxy is freed through RCU */
     store_release(awake, 1);
     syscall(SYS_futex, awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     read_end();
+    return NULL;
 }
 
 static void release_proxy(struct retired *item, void *argument)

@@ -319,7 +319,7 @@ static ALWAYS_INLINE enum turn step_plain(struct context *context, struct actor 
     runtime_enter(context->worker);
     if (UNLIKELY(disposition != TR_OK) && !apply_disposition(self, disposition))
         return TURN_OVER;
-    if (UNLIKELY(!is_plain(self) || inbox_head(self) != head || !self->head_used ||
+    if (UNLIKELY(!is_plain(self) || !inbox_is_head(self, head) || !self->head_used ||
                  (message_flags(head) & MESSAGE_KEPT) != 0 || call_is_request(head))) {
         handler_finish(self);
         return TURN_GOES_ON;
@@ -393,7 +393,7 @@ static void begin_entry(struct actor *self)
 }
 
 /* A pinned process runs on the worker of its first turn alone, which is no spare. False: it was handed there. */
-static bool at_home(struct actor *self)
+static NOINLINE bool at_home(struct actor *self)
 {
     struct worker *worker = worker_self();
     struct cold *cold = self->cold;
@@ -416,18 +416,31 @@ static bool moves_on(struct actor *self)
     return true;
 }
 
-void actor_run(struct task *task)
+static NOINLINE void trace_turn(const struct actor *self)
+{
+    trace_event_now(context_self()->trace, TRACE_RUN_BEGIN, self->pid);
+}
+
+/* Apart from the blocked, which only have to be found, and quickly. */
+static NOINLINE struct fiber *begin_turn(struct actor *self)
+{
+    if (self->behaviour != NULL)
+        take_turn(self);
+    else
+        begin_entry(self);
+    return NULL;
+}
+
+struct fiber *actor_run(struct task *task)
 {
     struct actor *self = actor_of_task(task);
-    if ((self->traits & TRAIT_PINNED) != 0 ? !at_home(self) : moves_on(self))
-        return;
-    if (self->fiber != NULL) {
-        struct fiber *fiber = self->fiber;
-        self->fiber = NULL;
-        worker_resume(fiber);
-    } else if (self->behaviour != NULL) {
-        take_turn(self);
-    } else {
-        begin_entry(self);
-    }
+    if (UNLIKELY((self->traits & TRAIT_PINNED) != 0) ? !at_home(self) : moves_on(self))
+        return NULL;
+    if (UNLIKELY(trace_on(TRACE_RUN_BEGIN)))
+        trace_turn(self);
+    struct fiber *fiber = self->fiber;
+    if (fiber == NULL)
+        return begin_turn(self);
+    self->fiber = NULL;
+    return fiber;
 }

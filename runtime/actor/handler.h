@@ -13,7 +13,7 @@ enum disposition {
 };
 
 /* task.run of every actor. */
-void actor_run(struct task *task);
+struct fiber *actor_run(struct task *task);
 
 /* After a callback: the message is done with. Returns the context, which may be another one than before the callback.
  * */

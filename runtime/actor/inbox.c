@@ -77,10 +77,8 @@ enum inbox_left inbox_leave_held(struct context *context, struct actor *self, tr
     }
 }
 
-void inbox_return(struct actor *self)
+void inbox_return_held(struct actor *self)
 {
-    if (self->cold == NULL || self->cold->held == NULL)
-        return;
     message_append(&self->saved, self->cold->held);
     self->cold->held = NULL;
 }

@@ -28,6 +28,11 @@ static inline tr_msg *inbox_head(struct actor *self)
     return UNLIKELY(node == MAILBOX_BUSY_NODE) ? NULL : message_of(node);
 }
 
+static inline bool inbox_is_head(struct actor *self, const tr_msg *message)
+{
+    return mailbox_is_first(&self->mailbox, &message->node);
+}
+
 /* The head becomes consumed. */
 static inline void inbox_use_head(struct actor *self, tr_msg *head)
 {
@@ -54,7 +59,12 @@ enum inbox_left inbox_leave(struct context *context, struct actor *self);
 /* The same for a head that is not consumed but passed over: it becomes `held`. */
 enum inbox_left inbox_leave_held(struct context *context, struct actor *self, tr_msg *head);
 /* The actor runs again after it was given up. */
-void inbox_return(struct actor *self);
+void inbox_return_held(struct actor *self);
+static inline void inbox_return(struct actor *self)
+{
+    if (UNLIKELY(self->cold != NULL) && self->cold->held != NULL)
+        inbox_return_held(self);
+}
 
 /* Removes a message from `saved`; before: the one before it, or NULL. */
 void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message);

@@ -159,8 +159,12 @@ static inline tr_msg *message_new(struct context *context, size_t size)
 static inline tr_msg *message_copy(struct context *context, const void *body, size_t size)
 {
     tr_msg *message = message_new(context, size);
-    if (LIKELY(message != NULL) && size > 0)
-        memcpy(message_body(message), body, size);
+    if (LIKELY(message != NULL) && size > 0) {
+        if (LIKELY(size == 8)) /* a word, and no call */
+            memcpy(message + 1, body, 8);
+        else
+            memcpy(message_body(message), body, size);
+    }
     return message;
 }
 

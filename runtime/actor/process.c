@@ -28,10 +28,11 @@ API tr_pid tr_parent(void)
 
 API const void *tr_data(void)
 {
-    struct actor *self = actor_self();
-    if (self == NULL)
+    struct context *context = context_self();
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    if (UNLIKELY(self == NULL))
         return NULL;
-    return self->behaviour != NULL ? self->data : self->cold == NULL ? NULL : self->cold->entry_data;
+    return LIKELY(self->behaviour != NULL) ? self->data : self->cold == NULL ? NULL : self->cold->entry_data;
 }
 
 API tr_text tr_pid_text(tr_pid pid)

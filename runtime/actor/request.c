@@ -10,29 +10,30 @@
 /* ---- replies */
 
 /* The request in the calling process's hands is answered by this: nothing will be owed. */
-static void mark_answered(struct actor *self, tr_from from)
+static ALWAYS_INLINE void mark_answered(struct actor *self, uint64_t caller, uint64_t serial)
 {
     tr_msg *message = self->current;
-    if (LIKELY(message != NULL && message->serial == from.serial && message->sender == from.caller.id))
+    if (LIKELY(message != NULL && message->serial == serial && message->sender == caller))
         message_flag(message, MESSAGE_DONE);
-    else if (self->cold != NULL && (message = self->cold->received) != NULL && message->serial == from.serial &&
-             message->sender == from.caller.id)
+    else if (self->cold != NULL && (message = self->cold->received) != NULL && message->serial == serial &&
+             message->sender == caller)
         message_flag(message, MESSAGE_DONE);
 }
 
-static inline int reply(struct context *context, tr_from from, tr_msg *message)
+/* The two words apart: as a struct, compilers write them one by one and read them back as a vector, which stalls. */
+static ALWAYS_INLINE int reply(struct context *context, uint64_t caller, uint64_t serial, tr_msg *message)
 {
     struct actor *self = actor_here(context);
     if (message == NULL) {
         context_count(context, COUNT_LOST);
-        call_fail(context, from.caller.id, from.serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
+        call_fail(context, caller, serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
         return TR_OK;
     }
     if (LIKELY(self != NULL))
-        mark_answered(self, from);
+        mark_answered(self, caller, serial);
     message->sender = self == NULL ? 0 : self->pid;
     message_set_kind(message, KIND_REPLY);
-    call_answer(context, from.caller.id, from.serial, message);
+    call_answer(context, caller, serial, message);
     return TR_OK;
 }
 
@@ -41,7 +42,7 @@ API int tr_reply(tr_from from, const void *body, size_t size)
     struct context *context = api_enter();
     if (UNLIKELY(context == NULL))
         return TR_OK;
-    reply(context, from, message_copy(context, body, size));
+    reply(context, from.caller.id, from.serial, message_copy(context, body, size));
     api_leave(context);
     return TR_OK;
 }
@@ -50,7 +51,7 @@ API int tr_reply_give(tr_from from, tr_msg *message)
 {
     struct context *context = message == NULL ? NULL : api_enter();
     if (context != NULL) {
-        reply(context, from, message);
+        reply(context, from.caller.id, from.serial, message);
         api_leave(context);
     }
     return TR_OK;

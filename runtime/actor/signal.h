@@ -18,8 +18,10 @@
  * found. */
 static inline void deliver_to(struct context *context, struct actor *actor, tr_msg *message)
 {
-    if (mailbox_put(&actor->mailbox, &message->node))
+    if (mailbox_put(&actor->mailbox, &message->node)) {
+        trace_event_now(context->trace, TRACE_RUNNABLE, actor->pid);
         schedule(context, &actor->task);
+    }
 }
 
 /* The same for a signal. */

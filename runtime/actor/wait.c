@@ -41,12 +41,22 @@ static int64_t fire(struct alarm *alarm, struct context *context)
     set_armed(cold, NEVER);
     atomic_thread_fence(memory_order_seq_cst);        /* [WT3] disarmed before the look; pairs with [WT4] */
     uint64_t word = load_acquire(&cold->actor->wait); /* [WT6] acquire: pairs with [WT5] */
-    int64_t deadline = load_relaxed(&cold->deadline), now = clock_now();
+    int64_t deadline = load_relaxed(&cold->deadline);
     if (deadline == NEVER)
         return NEVER;
-    if (deadline > now)
-        return set_armed(cold, deadline);
+    int64_t now = clock_now(), due = tick_due(load_relaxed(&cold->stamp), deadline, now);
+    if (due > now)
+        return set_armed(cold, due);
     return act(cold->actor, cold, word, context) ? NEVER : set_armed(cold, now + NS_PER_MS);
+}
+
+bool wait_is_late(const struct cold *cold)
+{
+    int64_t deadline = load_relaxed(&cold->deadline);
+    if (deadline == NEVER)
+        return false;
+    int64_t now = clock_now();
+    return tick_due(load_relaxed(&cold->stamp), deadline, now) <= now;
 }
 
 /* Under the wheel's lock: whether the actor can still be waiting for this deadline. */
@@ -76,6 +86,7 @@ void wait_arm(struct actor *self, int64_t deadline)
 {
     struct cold *cold = self->cold;
     store_relaxed(&cold->deadline, deadline);
+    store_relaxed(&cold->stamp, 0);
     if (deadline == NEVER)
         return;
     atomic_thread_fence(memory_order_seq_cst); /* [WT4] the deadline before `armed`; pairs with [WT3] */
@@ -107,43 +118,42 @@ void wait_cold_init(struct actor *self, struct cold *cold)
 
 /* ---- parking */
 
-/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and
- * *argument be gone. The read
- * section was begun before the switch, on this thread. */
+void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline)
+{
+    uint64_t waiting = WAIT_WAITING(serial), expected = waiting;
+    if ((load_relaxed(&actor->flags) & ACTOR_SIG) != 0) {
+        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, WAIT_BUSY(serial), memory_order_acq_rel,
+                                                    memory_order_relaxed))
+            schedule(context_self(), &actor->task);
+    } else if (deadline != NEVER) {
+        arm_now(actor, actor->cold, deadline, waiting);
+    }
+}
+
 void wait_after_park(void *argument)
 {
     struct parking parking = *(struct parking *)argument;
     struct actor *actor = parking.actor;
-    struct cold *cold = actor->cold;
     uint64_t waiting = WAIT_WAITING(parking.serial), busy = WAIT_BUSY(parking.serial);
     if (LIKELY(!parking.again)) {
-        store_seq_cst(
-            &actor->wait,
-            waiting); /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
+        store_release(&actor->wait, waiting); /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and
+                                                 the waker's acquire */
         if (parking.post != NULL)
             parking.post(parking.arg);
-    } else if (!atomic_compare_exchange_strong_explicit(&actor->wait, &busy, waiting, memory_order_seq_cst,
+    } else if (!atomic_compare_exchange_strong_explicit(&actor->wait, &busy, waiting, memory_order_release,
                                                         memory_order_relaxed)) {
         schedule(context_self(), &actor->task); /* a reply came meanwhile */
         read_end();
         return;
     }
-    fence_after_rmw(); /* [WT4] pairs with [WT3]: the word and the deadline before `armed` */
-    if (UNLIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0)) { /* [WT2] pairs with [WT1] */
-        uint64_t expected = waiting;
-        if (atomic_compare_exchange_strong_explicit(&actor->wait, &expected, WAIT_BUSY(parking.serial),
-                                                    memory_order_acq_rel, memory_order_relaxed))
-            schedule(context_self(), &actor->task);
-    } else if (UNLIKELY(parking.deadline != NEVER && load_relaxed(&cold->armed) > parking.deadline)) {
-        arm_now(actor, cold, parking.deadline, waiting);
-    }
-    read_end();
+    atomic_thread_fence(memory_order_seq_cst); /* the barrier of wait_check */
+    wait_check(actor, parking.serial, parking.deadline);
 }
 
 enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg),
                           void *arg, tr_msg **reply)
 {
-    return wait_for_inline(self, serial, deadline, wakeable, post, arg, reply, false);
+    return wait_for_inline(self, serial, deadline, 0, wakeable, wait_after_park, post, arg, reply, false);
 }
 
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)

@@ -33,7 +33,7 @@
 #define TROUPE_ACTOR_WAIT_H
 
 #include "actor/signal.h"
-#include "base/clock.h"
+#include "base/tick.h"
 
 #define WAIT_WAITING(serial) ((serial) << 2 | 1)
 #define WAIT_BUSY(serial)    ((serial) << 2 | 3)
@@ -68,6 +68,7 @@ static inline bool wait_answer(struct context *context, struct actor *actor, uin
     if (UNLIKELY(!atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply,
                                                           memory_order_acq_rel, memory_order_relaxed)))
         return wait_answer_awake(context, actor, serial, reply);
+    trace_event_now(context->trace, TRACE_RUNNABLE, actor->pid);
     schedule(context, &actor->task);
     return true;
 }
@@ -78,6 +79,8 @@ void wait_arm(struct actor *self, int64_t deadline);
 /* Death: the timer is out of its wheel afterwards and stays out. */
 void wait_disarm_for_good(struct actor *self);
 void wait_cold_init(struct actor *self, struct cold *cold);
+/* Owner: whether the deadline of the present wait has surely passed. */
+bool wait_is_late(const struct cold *cold);
 
 /* What the other side of the switch has to do. */
 struct parking {
@@ -88,33 +91,52 @@ struct parking {
     void (*post)(void *arg);
     void *arg;
 };
-void wait_after_park(void *parking);
 
-/* wait_for, inlined for calls. in_section: the caller has begun a read section, which ends on the other side. */
+/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and its
+ * stack be gone, with the caller's *argument. The read section was begun before the switch, on this thread. */
+void wait_after_park(void *argument);
+
+/* The rest of it, after the word is WAITING and the request posted, with a full barrier after the word. */
+void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline);
+static ALWAYS_INLINE void wait_check(struct actor *actor, uint64_t serial, int64_t deadline)
+{
+    /* [WT2] the word before SIG, pairs with [WT1]; [WT4] word and deadline before `armed`, pairs with [WT3] */
+    if (UNLIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0 || load_relaxed(&actor->cold->armed) > deadline))
+        wait_look_again(actor, serial, deadline);
+    read_end();
+}
+
+/* wait_for, inlined for calls. after: wait_after_park, or what a request does instead. stamp: tick_stamp, if the
+ * deadline was computed from it, else 0. in_section: the caller has begun a read section, which ends on the other
+ * side. */
 static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64_t serial, int64_t deadline,
-                                                      bool wakeable, void (*post)(void *arg), void *arg, tr_msg **reply,
+                                                      int64_t stamp, bool wakeable, void (*after)(void *parking),
+                                                      void (*post)(void *arg), void *arg, tr_msg **reply,
                                                       bool in_section)
 {
     struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
     struct cold *cold = self->cold;
     store_relaxed(&cold->deadline, deadline);
+    store_relaxed(&cold->stamp, stamp);
     for (;;) {
         if (!in_section)
             read_begin_apart(); /* after a block the thread may be another one */
         in_section = false;
-        if (UNLIKELY(!worker_block(&self->fiber, wait_after_park, &parking))) {
+        if (UNLIKELY(!worker_block(&self->fiber, after, &parking))) {
             read_end_apart();
             return WAIT_NO_MEMORY;
         }
         actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */
-        uint64_t word = load_acquire(
-            &self->wait); /* acquire: the reply's contents; pairs with the exchange in wait_answer */
+        /* acquire: the reply's contents; pairs with the exchange in wait_answer */
+        uint64_t word = load_acquire(&self->wait);
         if (UNLIKELY(!wait_is_reply(word))) {
-            bool late = deadline != NEVER && clock_now() >= deadline;
+            bool late = wait_is_late(cold);
             word = WAIT_BUSY(serial);
             parking.again = !(wakeable || late);
-            if (parking.again)
+            if (parking.again) {
+                after = wait_after_park;
                 continue;
+            }
             /* acquire: as above, if a reply came */
             if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire,
                                                         memory_order_acquire)) {

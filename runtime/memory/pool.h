@@ -157,7 +157,10 @@ static ALWAYS_INLINE struct slab *slab_of(const void *block)
     return (struct slab *)((uintptr_t)block & ~(uintptr_t)(SLAB_BYTES - 1));
 }
 
-static ALWAYS_INLINE uint32_t pool_bin_of(size_t size) { return pool_bin_table[(size + POOL_GRAIN - 1) / POOL_GRAIN]; }
+static ALWAYS_INLINE uint32_t pool_bin_of(size_t size)
+{
+    return LIKELY(size <= POOL_GRAIN) ? 0 : pool_bin_table[(size + POOL_GRAIN - 1) / POOL_GRAIN];
+}
 
 /* Owner. At least `size` bytes, aligned to 64, not zeroed, the caller's until some thread gives it to `pool_free`.
  * NULL: no memory. */
@@ -165,7 +168,7 @@ static inline void *pool_alloc(struct pool *mine, size_t size)
 {
     if (UNLIKELY(size > POOL_LARGEST_BLOCK))
         return pool_alloc_slow(mine, size);
-    struct slab *slab = mine->bins[pool_bin_of(size)].current;
+    struct slab *slab = mine->bins[pool_bin_of(size)].current; /* bin 0: messages of up to 31 bytes */
     struct free_block *block = slab->free;
     if (UNLIKELY(block == NULL))
         return pool_alloc_slow(mine, size);

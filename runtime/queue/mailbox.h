@@ -128,6 +128,12 @@ static inline struct mailbox_node *mailbox_peek(struct mailbox *box)
     return (struct mailbox_node *)__cds_wfcq_first_nonblocking(&box->head, &box->tail);
 }
 
+/* Owner. Whether this node is the first; the mailbox is not empty. */
+static inline bool mailbox_is_first(struct mailbox *box, const struct mailbox_node *node)
+{
+    return __atomic_load_n(&box->head.node.next, __ATOMIC_RELAXED) == &node->link; /* relaxed: nothing is read of it */
+}
+
 /* Owner. The node after `node`, which must be in the mailbox; NULL: it is the last one for now; or MAILBOX_BUSY_NODE. A
  * successor of the first node is a promise: the next `mailbox_take` returns MAILBOX_MORE. */
 static inline struct mailbox_node *mailbox_next(struct mailbox *box, struct mailbox_node *node)

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-static _Thread_local struct context *here;
+_Thread_local struct context *context_here;
 
 static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER; /* a foreign thread's end against the stop */
@@ -22,13 +22,15 @@ static _Atomic uint32_t open_to_foreign;                         /* 1: a foreign
 static pthread_key_t foreign_key; /* its destructor gives a foreign thread's context back */
 static pthread_once_t foreign_key_made = PTHREAD_ONCE_INIT;
 
+#if !(defined(__x86_64__) && defined(__ELF__))
 NOINLINE struct context *context_self(void)
 {
     __asm__ __volatile__(
         "" ::
             : "memory"); /* the compiler may neither merge two calls nor compute the address early (D2) */
-    return here;
+    return context_here;
 }
+#endif
 
 bool context_tables_open(uint32_t processes)
 {
@@ -90,7 +92,7 @@ bool context_open(struct context *context, struct worker *worker, unsigned track
         reclaim_thread_offline();
         return false;
     }
-    here = context;
+    context_here = context;
     return true;
 }
 
@@ -116,7 +118,7 @@ void context_close(struct context *context)
 {
     context_dismiss(context);
     reclaim_thread_offline();
-    here = NULL;
+    context_here = NULL;
 }
 
 /* ---- foreign threads */
@@ -127,7 +129,7 @@ static void forget_foreign(void *argument)
     pthread_mutex_lock(&foreign_lock);
     if (!context->closed) {
         store_seq_cst(&context->inside, 1); /* the stop waits, or it has closed it already */
-        here = context;
+        context_here = context;
         if (context->proxy_end != NULL)
             context->proxy_end(context);
         context_close(context);
@@ -166,7 +168,7 @@ static bool reopen_foreign(struct context *context)
 
 struct context *context_enter_foreign(void)
 {
-    struct context *context = here;
+    struct context *context = context_here;
     if (context != NULL && !context->foreign)
         return context; /* the watchdog or another thread of the runtime */
     if (context != NULL && context->depth > 0) {
@@ -184,7 +186,7 @@ struct context *context_enter_foreign(void)
         store_release(&context->inside, 0);
         return NULL;
     }
-    here = context;
+    context_here = context;
     context->depth = 1;
     return context;
 }
@@ -223,7 +225,7 @@ void context_close_foreign(void)
 
 void context_forget(void)
 {
-    here = NULL;
+    context_here = NULL;
     store_relaxed(&open_to_foreign, 0); /* relaxed: the child has one thread */
 }
 

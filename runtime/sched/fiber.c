@@ -286,10 +286,9 @@ void fiber_cache_init(struct fiber_cache *cache, struct fiber_pool *pool)
     cache->count = 0;
 }
 
-struct fiber *fiber_cache_get(struct fiber_cache *cache)
+struct fiber *fiber_cache_get_slow(struct fiber_cache *cache)
 {
-    if (UNLIKELY(cache->count == 0))
-        cache->count = pool_get(cache->pool, cache->fibers, FIBER_BATCH);
+    cache->count = pool_get(cache->pool, cache->fibers, FIBER_BATCH);
     if (LIKELY(cache->count > 0))
         return cache->fibers[--cache->count];
     struct fiber *fiber = fiber_create(0);
@@ -299,10 +298,10 @@ struct fiber *fiber_cache_get(struct fiber_cache *cache)
 }
 
 /* When full, the half that rested longest goes to the pool. */
-void fiber_cache_put(struct fiber_cache *cache, struct fiber *fiber)
+void fiber_cache_put_slow(struct fiber_cache *cache, struct fiber *fiber)
 {
     stack_verify(&fiber->stack);
-    if (UNLIKELY(cache->count == 2 * FIBER_BATCH)) {
+    if (cache->count == 2 * FIBER_BATCH) {
         pool_put(cache->pool, cache->fibers, FIBER_BATCH);
         cache->count = FIBER_BATCH;
         for (unsigned i = 0; i < FIBER_BATCH; i++)

@@ -221,10 +221,21 @@ struct fiber_cache {
 void fiber_cache_init(struct fiber_cache *cache, struct fiber_pool *pool);
 
 /* The caller's from now on; NULL: no memory. */
-struct fiber *fiber_cache_get(struct fiber_cache *cache);
+struct fiber *fiber_cache_get_slow(struct fiber_cache *cache);
+static inline struct fiber *fiber_cache_get(struct fiber_cache *cache)
+{
+    return LIKELY(cache->count > 0) ? cache->fibers[--cache->count] : fiber_cache_get_slow(cache);
+}
 
 /* Takes a fiber of default size, suspended somewhere in the pool's entry, or prepared with it. */
-void fiber_cache_put(struct fiber_cache *cache, struct fiber *fiber);
+void fiber_cache_put_slow(struct fiber_cache *cache, struct fiber *fiber);
+static inline void fiber_cache_put(struct fiber_cache *cache, struct fiber *fiber)
+{
+    if (LIKELY(cache->count < 2 * FIBER_BATCH && fiber->stack.guard != STACK_GUARD_CANARY))
+        cache->fibers[cache->count++] = fiber;
+    else
+        fiber_cache_put_slow(cache, fiber);
+}
 
 /* Everything to the pool. */
 void fiber_cache_drain(struct fiber_cache *cache);

@@ -11,6 +11,7 @@
  *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody
  *   has it,
  *   fires timers if nobody has for a tick,
+ *   publishes the time, for deadlines that are far away (base/tick.h),
  *   and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
  * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the
  * watchdog announces
@@ -20,6 +21,7 @@
  * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
  * `reinstate`. */
 #include "base/clock.h"
+#include "base/tick.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
 
@@ -155,6 +157,7 @@ static bool watch_ring(struct worker *worker, struct watched *seen)
 static void tick(void)
 {
     int64_t now = clock_now();
+    tick_publish(now);
     if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
         scheduler_expire(&watchdog.context, now);
     bool waiting = inject_count(&scheduler.inject) > 0 || (load_relaxed(&scheduler.polling) == 0 && poller_used());
@@ -181,6 +184,7 @@ static void sleep_until_needed(void)
 {
     reclaim_bin_handoff(watchdog.context.bin, &watchdog.context);
     pool_park(watchdog.context.pool);
+    tick_pause(clock_now());
     store_seq_cst(&scheduler.watchdog_asleep, 1); /* [WD1] pairs with [WD2] */
     while (load_seq_cst(&scheduler.awake) == 0 && load_acquire(&watchdog.end) == 0)
         syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
@@ -211,6 +215,7 @@ static void *watch(void *unused)
         if (quiet > SLEEP_AFTER_TICKS)
             sleep_until_needed();
     }
+    tick_pause(clock_now());
     context_close(&watchdog.context);
     return NULL;
 }

@@ -58,18 +58,26 @@ static void keep_house(struct worker *worker)
         schedule_global(first);
 }
 
-static inline struct task *pick(struct worker *worker)
+/* Every FEW_TURNS turns: what can't wait for as long. A pinned task, which runs now; or NULL. */
+static NOINLINE struct task *look_aside(struct worker *worker)
 {
+    struct task *task;
     reclaim_release_ripe(worker->context.bin, &worker->context);
-    if (UNLIKELY(++worker->tick % HOUSEKEEPING_TURNS == 0)) {
+    if (worker->tick % HOUSEKEEPING_TURNS == 0)
         keep_house(worker);
+    return inject_count(&worker->pinned) > 0 && inject_take(&worker->pinned, 1, &task) == 1 ? task : NULL;
+}
+
+static ALWAYS_INLINE struct task *pick(struct worker *worker)
+{
+    struct task *task;
+    if (UNLIKELY(++worker->tick % FEW_TURNS == 0)) {
+        task = look_aside(worker);
+        if (task != NULL)
+            return task;
         if (worker->spare && load_relaxed(&scheduler.surplus) > 0)
             return NULL;
     }
-    struct task *task;
-    if (UNLIKELY(inject_count(&worker->pinned) > 0) && worker->tick % PINNED_TURNS == 0 &&
-        inject_take(&worker->pinned, 1, &task) == 1)
-        return task;
     task = load_relaxed(&worker->next);
     if (LIKELY(task != NULL)) {
         store_relaxed(&worker->next, NULL);
@@ -120,7 +128,12 @@ void worker_loop(void *unused)
         worker->critical = 0; /* a task that forgot its bracket; one that is resumed brings its own */
         store_relaxed(&worker->yield, 0);
         count_up(&worker->turns);
-        task->run(task);
+        struct fiber *blocked = task->run(task);
+        if (blocked != NULL)
+            worker_resume(
+                blocked); /* here, since each frame between the loop and the switch is a mispredicted return */
+        if (UNLIKELY(trace_on(TRACE_RUN_END)))
+            trace_event_now(worker_self()->context.trace, TRACE_RUN_END, 0);
     }
 }
 

@@ -1,13 +1,10 @@
 /* worker.h: a worker thread, and how a task is scheduled, blocked and resumed on it.
  *
  * A worker runs a loop that picks a task and calls task->run. The loop always runs on a pooled fiber (D1). A task that
- * blocks keeps the
- * fiber, and the loop goes on, on another; a task that is resumed gets its fiber back, and the loop's goes to the
- * pool, suspended in
- * the middle of worker_resume: when it is used again, it goes on from there as whatever worker switched to it. So no
- * local variable
- * of the loop survives a task->run. The pthread's own stack only starts, resets fibers whose task has ended in the
- * middle, and stops.
+ * blocks keeps the fiber, and the loop goes on, on another; for a task that was blocked run returns its fiber, the loop
+ * switches to it, and the loop's own goes to the pool, suspended in the middle of worker_resume: when it is used again,
+ * it goes on from there as whatever worker switched to it. So no local variable of the loop survives a task->run. The
+ * pthread's own stack only starts, resets fibers whose task has ended in the middle, and stops.
  *
  * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
  *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
@@ -37,7 +34,7 @@
 enum {
     WORKERS_MOST = 512,     /* configured ones and spares */
     SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
-    PINNED_TURNS = 4,       /* turns between looks at what is pinned to the worker, while there is something else */
+    FEW_TURNS = 4,          /* turns between looks at what is pinned to the worker, and at what may be freed */
     HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
 };
 
@@ -129,7 +126,7 @@ static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void 
     return true;
 }
 
-/* In task->run: goes on with a blocked fiber. Returns when the loop has a fiber again: as any worker; re-read
+/* In the loop, or in task->run: goes on with this fiber. Returns when the loop has a fiber again: as any worker; re-read
  * worker_self(). */
 static ALWAYS_INLINE void worker_resume(struct fiber *fiber)
 {
