@@ -48,8 +48,11 @@ enum actor_trait {
     TRAIT_PINNED = 1,    /* TR_SPAWN_PIN_THREAD */
     TRAIT_PROTOCOL = 2,  /* started by a start function: a crash is reported whatever its reason (LOG-02) */
     TRAIT_REPORTING = 4, /* a callback for a report runs */
-    TRAIT_CHANGING = 8   /* the user's function of tr_replace_state runs: an exit in it ends only the function */
+    TRAIT_CHANGING = 8,  /* the user's function of tr_replace_state runs: an exit in it ends only the function */
+    TRAIT_SUSPENDED = 16 /* SYS-01 */
 };
+
+enum { RAN_NOWHERE = 255 }; /* or on a worker beyond */
 
 enum actor_life { LIFE_STARTING, LIFE_ALIVE, LIFE_ENDING, LIFE_DYING };
 
@@ -69,8 +72,8 @@ struct actor {
     _Atomic uint32_t flags; /* (s) enum actor_flag */
     uint8_t life;           /* (o) enum actor_life */
     bool head_used;         /* (o) the first node of the mailbox is consumed: it is only the token */
-    bool suspended;         /* (o) SYS-01 */
     uint8_t traits;         /* (o) enum actor_trait */
+    _Atomic uint8_t ran_on; /* (o) writes: the worker of its latest turn; RAN_NOWHERE */
     struct task task;       /* (c) run; (s) next, by whoever has scheduled it */
     struct fiber *fiber;    /* (o) its own while it is blocked; NULL */
     /* line 1: the owner's */
@@ -136,6 +139,8 @@ struct cold {
 
 _Static_assert(offsetof(struct actor, behaviour) == 64, "what senders touch is one line");
 _Static_assert(offsetof(struct actor, state) == 176, "the budget of an idle server");
+
+static inline bool actor_is_suspended(const struct actor *actor) { return (actor->traits & TRAIT_SUSPENDED) != 0; }
 
 static inline struct actor *actor_of_task(struct task *task) { return CONTAINER_OF(task, struct actor, task); }
 

@@ -199,7 +199,7 @@ enum turn { TURN_GOES_ON, TURN_OVER };
 /* While suspended only system messages and the parent's EXIT are handled (SYS-01). */
 static bool passes(const struct actor *self, const tr_msg *message)
 {
-    return LIKELY(!self->suspended) || message_kind(message) == KIND_SYSTEM || is_parents_exit(self, message);
+    return LIKELY(!actor_is_suspended(self)) || message_kind(message) == KIND_SYSTEM || is_parents_exit(self, message);
 }
 
 static enum turn handle_continue(struct context *context, struct actor *self)
@@ -285,7 +285,7 @@ static enum turn step(struct context *context, struct actor *self)
         if (fatal != NULL)
             return die_of(context, self, fatal);
     }
-    if (UNLIKELY(self->cold != NULL) && self->cold->continue_on && !self->suspended)
+    if (UNLIKELY(self->cold != NULL) && self->cold->continue_on && !actor_is_suspended(self))
         return handle_continue(context, self);
     if (UNLIKELY(self->saved.first != NULL)) {
         tr_msg *message = take_saved(self);
@@ -304,7 +304,8 @@ static ALWAYS_INLINE bool is_plain(const struct actor *self)
 {
     const struct cold *cold = self->cold;
     return (load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_BOUNDED)) == 0 && self->saved.first == NULL &&
-           !self->suspended && (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
+           !actor_is_suspended(self) &&
+           (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
 }
 
 /* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
@@ -431,6 +432,14 @@ static NOINLINE struct fiber *begin_turn(struct actor *self)
     return NULL;
 }
 
+/* For senders that would keep it company. */
+static ALWAYS_INLINE void note_worker(struct actor *self)
+{
+    unsigned index = worker_self()->index;
+    if (UNLIKELY(load_relaxed(&self->ran_on) != index))
+        store_relaxed(&self->ran_on, (uint8_t)(index < RAN_NOWHERE ? index : RAN_NOWHERE));
+}
+
 struct fiber *actor_run(struct task *task)
 {
     struct actor *self = actor_of_task(task);
@@ -438,6 +447,7 @@ struct fiber *actor_run(struct task *task)
         return NULL;
     if (UNLIKELY(trace_on(TRACE_RUN_BEGIN)))
         trace_turn(self);
+    note_worker(self);
     struct fiber *fiber = self->fiber;
     if (fiber == NULL)
         return begin_turn(self);

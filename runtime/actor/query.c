@@ -60,7 +60,7 @@ static void fill(struct actor *self, tr_process_info *info)
     peek(self, info);
     snprintf(info->label, sizeof info->label, "%s", actor_label(self));
     bool waits = load_relaxed(&self->wait) != 0; /* it was woken out of a call to answer this */
-    info->status = self->suspended                  ? TR_STATUS_SUSPENDED
+    info->status = actor_is_suspended(self)         ? TR_STATUS_SUSPENDED
                    : waits || self->current == NULL ? TR_STATUS_WAITING
                                                     : TR_STATUS_RUNNING;
     info->message_queue_len = each_message(self, NULL);

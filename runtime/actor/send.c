@@ -5,25 +5,67 @@
 #include "actor/names.h"
 #include "actor/relation.h"
 #include "actor/signal.h"
+#include "base/clock.h"
+#include "sched/scheduler.h"
 
-static NOINLINE void pause_sender(struct worker *worker, struct actor *self, bool tired)
+/* A budget that was used up sooner than this after the last was spent on little but sends: 250 ns each, with their
+ * handling. */
+#define CHATTY_NS INT64_C(64000)
+
+struct move {
+    struct actor *actor;
+    unsigned to;
+};
+
+static void move(void *argument)
+{
+    struct move move = *(struct move *)argument;
+    schedule_with(context_self(), move.to, &move.actor->task);
+}
+
+/* Where the receiver ran last, if that is a worker that the sender may be given to. */
+static unsigned worker_of(tr_pid to)
+{
+    read_begin();
+    struct actor *receiver = actor_find(actor_resolve(to));
+    unsigned index = receiver == NULL ? RAN_NOWHERE : load_relaxed(&receiver->ran_on);
+    read_end();
+    struct worker *worker = index < scheduler.settings.workers && index < RAN_NOWHERE
+                                ? load_acquire(&scheduler.workers[index])
+                                : NULL;
+    return worker != NULL && load_relaxed(&worker->revoked) == 0 ? index : RAN_NOWHERE;
+}
+
+/* Makes room for others. Who does little but send goes to its receiver and is not robbed from there: many senders on
+ * other cores than their receiver are slower than all of them on its core (D9). */
+static void rest(struct worker *worker, struct actor *self, tr_pid to)
+{
+    int64_t now = clock_now(), since = now - worker->tired_ns;
+    worker->tired_ns = now;
+    worker->budget = SEND_BUDGET;
+    struct move where = { self, since < CHATTY_NS && (self->traits & TRAIT_PINNED) == 0 ? worker_of(to) : RAN_NOWHERE };
+    if (where.to == RAN_NOWHERE)
+        actor_yield(self);
+    else
+        worker_block(&self->fiber, move, &where);
+}
+
+static NOINLINE void pause_sender(struct worker *worker, struct actor *self, tr_pid to, bool tired)
 {
     if (load_relaxed(&worker->in_runtime) != 1 || worker->critical > 0 || self->life == LIFE_DYING)
         return;
-    if (tired) {
-        worker->budget = SEND_BUDGET;
-        actor_yield(self);
-    }
+    if (tired)
+        rest(worker, self, to);
     actor_check_signals(self);
 }
 
 /* A sender of many makes room for its receivers before its backlog leaves the caches, and dies at a send if it must. */
-static inline void after_send(struct context *context, struct actor *self)
+static inline void after_send(struct context *context, struct actor *self, tr_pid to)
 {
     struct worker *worker = context->worker;
     bool tired = --worker->budget <= 0;
     if (UNLIKELY(tired || signal_pending(self)))
-        pause_sender(worker, self, tired);
+        pause_sender(worker, self, to, tired);
 }
 
 /* Sends what `message` is, or, if it is NULL, a copy of the body. TR_OK: the message is the runtime's. */
@@ -77,7 +119,7 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     }
     context = context_self();
     if (LIKELY(self != NULL)) {
-        after_send(context, self);
+        after_send(context, self, to);
         context = context_self();
     }
     api_leave(context);
@@ -105,7 +147,7 @@ static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag,
     }
     read_end();
     if (LIKELY(message != NULL && self != NULL)) {
-        after_send(context, self);
+        after_send(context, self, to);
         context = context_self();
     }
     runtime_leave(context->worker);

@@ -62,6 +62,7 @@ static struct actor *new_actor(struct context *context, const struct making *mak
     actor->behaviour = behaviour;
     actor->state_size = (uint32_t)state_size;
     actor->traits = making->protocol ? TRAIT_PROTOCOL : 0;
+    store_relaxed(&actor->ran_on, RAN_NOWHERE);
     if (behaviour == NULL)
         memcpy(&actor->data, &making->entry, sizeof making->entry);
     if (!set_options(context, actor, making)) {

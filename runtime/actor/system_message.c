@@ -34,7 +34,7 @@ static size_t visible_state(struct actor *self, char **state)
 
 static void set_suspended(struct context *context, struct actor *self, tr_msg *request, bool on)
 {
-    self->suspended = on;
+    self->traits = (uint8_t)(on ? self->traits | TRAIT_SUSPENDED : self->traits & ~TRAIT_SUSPENDED);
     if (self->cold->idle_on && on)
         store_relaxed(&self->cold->deadline, NEVER); /* GS-10: while suspended the timeout does not run */
     call_answer_bytes(context, request, NULL, 0);
@@ -83,7 +83,7 @@ void system_message_change_failed(void *argument)
 
 static void answer_status(struct context *context, struct actor *self, tr_msg *request)
 {
-    tr_status_info info = { .pid = { self->pid }, .parent = { self->parent }, .suspended = self->suspended };
+    tr_status_info info = { .pid = { self->pid }, .parent = { self->parent }, .suspended = actor_is_suspended(self) };
     snprintf(info.label, sizeof info.label, "%s", actor_label(self));
     names_copy(self, info.name, sizeof info.name);
     report_describe(self, info.state, sizeof info.state);
@@ -92,7 +92,7 @@ static void answer_status(struct context *context, struct actor *self, tr_msg *r
 
 static void restart_idle(struct actor *self)
 {
-    if (self->cold->idle_on && !self->suspended) /* GS-10 */
+    if (self->cold->idle_on && !actor_is_suspended(self)) /* GS-10 */
         store_relaxed(&self->cold->deadline, deadline_after(clock_now(), self->cold->idle_ms));
 }
 

@@ -149,6 +149,12 @@ static struct task *take_injected(struct worker *worker)
     return first;
 }
 
+static struct task *take_one(struct inject *inject)
+{
+    struct task *task;
+    return inject_count(inject) > 0 && inject_take(inject, 1, &task) == 1 ? task : NULL;
+}
+
 static struct task *own_task(struct worker *worker)
 {
     struct task *task = load_relaxed(&worker->next);
@@ -157,9 +163,11 @@ static struct task *own_task(struct worker *worker)
         return task;
     }
     task = ring_take(&worker->ring);
-    if (task != NULL || inject_take(&worker->pinned, 1, &task) == 1)
-        return task;
-    return take_injected(worker);
+    if (task == NULL)
+        task = take_one(&worker->pinned);
+    if (task == NULL)
+        task = take_one(&worker->guests);
+    return task != NULL ? task : take_injected(worker);
 }
 
 /* After a look at descriptors or timers made more runnable than one: shares with whoever is parked. */
@@ -188,13 +196,20 @@ struct sight {
     bool seen;
 };
 
+/* Its guests may be robbed: it will not come to them soon. */
+static bool has_stranded(struct worker *victim)
+{
+    return inject_count(&victim->guests) > 0 && load_relaxed(&victim->revoked) != 0;
+}
+
 /* Looks at all rings; true: some had a task. */
 static bool look_around(struct worker *worker, struct sight *sights, unsigned count)
 {
     bool any = false;
     for (unsigned i = 0; i < count; i++) {
         struct worker *victim = load_acquire(&scheduler.workers[i]);
-        sights[i].seen = victim != NULL && victim != worker && ring_look(&victim->ring, &sights[i].tail) > 0;
+        sights[i].seen = victim != NULL && victim != worker &&
+                         ((ring_look(&victim->ring, &sights[i].tail) > 0) | has_stranded(victim));
         if (sights[i].seen)
             sights[i].turns = load_relaxed(&victim->turns);
         any |= sights[i].seen;
@@ -208,11 +223,16 @@ static struct task *rob(struct worker *worker, const struct sight *sights, unsig
     for (unsigned i = 0; i < count; i++) {
         unsigned index = (start + i) % count;
         struct worker *victim = load_acquire(&scheduler.workers[index]);
-        if (!sights[index].seen || ring_rob(&worker->ring, &victim->ring, sights[index].tail) == 0)
+        if (!sights[index].seen)
+            continue;
+        struct task *task = has_stranded(victim) ? take_one(&victim->guests) : NULL;
+        if (task == NULL && ring_rob(&worker->ring, &victim->ring, sights[index].tail) > 0)
+            task = ring_take(&worker->ring);
+        if (task == NULL)
             continue;
         context_count(&worker->context, COUNT_STEALS);
         trace_event_now(worker->context.trace, TRACE_STEAL, index);
-        return ring_take(&worker->ring);
+        return task;
     }
     return NULL;
 }
@@ -242,8 +262,8 @@ static struct task *search(struct worker *worker)
 static bool reason_to_stay(struct worker *worker)
 {
     return inject_count(&scheduler.inject) > 0 || inject_count(&worker->pinned) > 0 ||
-           load_relaxed(&scheduler.stopping) != 0 || load_relaxed(&worker->next) != NULL ||
-           (worker->spare && load_relaxed(&scheduler.surplus) > 0);
+           inject_count(&worker->guests) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
+           load_relaxed(&worker->next) != NULL || (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 
 /* In the poll token, until there is an event, an interrupt, or the next timer is due. Announced. */

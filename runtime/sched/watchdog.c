@@ -134,7 +134,8 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
     struct task *task = load_relaxed(&worker->current);
     if (turn_ns < TAKEOVER_NS || task == NULL)
         return;
-    if (load_relaxed(&worker->next) != NULL || (somebody_waits && load_relaxed(&scheduler.idle_count) == 0))
+    if (load_relaxed(&worker->next) != NULL || inject_count(&worker->guests) > 0 ||
+        (somebody_waits && load_relaxed(&scheduler.idle_count) == 0))
         take_over(worker, seen);
     if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 &&
         turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
@@ -145,11 +146,12 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
 
 /* ---- the tick */
 
-/* True: a task that was in the ring at the last tick may still be there. */
+/* True: a task that was in the ring at the last tick may still be there, or a guest of a revoked worker. */
 static bool watch_ring(struct worker *worker, struct watched *seen)
 {
     uint32_t tail;
-    bool there = ring_look(&worker->ring, &tail) > 0, waited = there && seen->ring_waited;
+    bool stranded = load_relaxed(&worker->revoked) != 0 && inject_count(&worker->guests) > 0;
+    bool there = (ring_look(&worker->ring, &tail) > 0) | stranded, waited = there && seen->ring_waited;
     seen->ring_waited = there;
     return waited;
 }

@@ -36,6 +36,14 @@ void schedule_on(struct context *context, unsigned index, struct task *task)
     idle_wake_worker(context, index);
 }
 
+void schedule_with(struct context *context, unsigned index, struct task *task)
+{
+    inject_put(&load_acquire(&scheduler.workers[index])->guests, task, task, 1);
+    atomic_thread_fence(
+        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
+    idle_wake_worker(context, index);
+}
+
 int64_t worker_time(struct context *context) { return context->worker != NULL ? context->worker->now_ns : clock_now(); }
 
 /* ---- the loop */
@@ -58,14 +66,16 @@ static void keep_house(struct worker *worker)
         schedule_global(first);
 }
 
-/* Every FEW_TURNS turns: what can't wait for as long. A pinned task, which runs now; or NULL. */
+/* Every FEW_TURNS turns: what can't wait for as long. A pinned task or a guest, which runs now; or NULL. */
 static NOINLINE struct task *look_aside(struct worker *worker)
 {
     struct task *task;
     reclaim_release_ripe(worker->context.bin, &worker->context);
     if (worker->tick % HOUSEKEEPING_TURNS == 0)
         keep_house(worker);
-    return inject_count(&worker->pinned) > 0 && inject_take(&worker->pinned, 1, &task) == 1 ? task : NULL;
+    if (inject_count(&worker->pinned) > 0 && inject_take(&worker->pinned, 1, &task) == 1)
+        return task;
+    return inject_count(&worker->guests) > 0 && inject_take(&worker->guests, 1, &task) == 1 ? task : NULL;
 }
 
 static ALWAYS_INLINE struct task *pick(struct worker *worker)
@@ -214,6 +224,7 @@ struct worker *worker_start(unsigned index, bool spare)
     worker->spare = spare;
     ring_init(&worker->ring);
     inject_init(&worker->pinned);
+    inject_init(&worker->guests);
     if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
         source_unmap(worker, WORKER_BYTES);
         return NULL;

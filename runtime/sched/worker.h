@@ -12,6 +12,8 @@
  *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
  *     pinned  of one worker: tasks that it alone may run; whoever finds one elsewhere hands it back (schedule_on);
  *     never robbed
+ *     guests  of one worker: tasks that do little but send to what runs there (schedule_with): torn from it, each of
+ *     their messages would cost what cache lines cost between cores; robbed only if the worker is revoked
  *
  * Takeover (D11). A worker whose turn does not end is revoked by the watchdog, which then empties `next` for it:
  *     worker:    [TK1] in_runtime = 1; compiler barrier; if (revoked) inject else use next/ring ... in_runtime = 0
@@ -57,6 +59,8 @@ struct worker {
     void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
     void *after_reset_arg;           /* (o) */
     struct inject pinned;            /* by anyone; taken by the owner: tasks that only this worker may run */
+    struct inject guests;            /* by anyone; taken by the owner, and by others while it is revoked */
+    int64_t tired_ns;                /* (o) when a sender last used up its budget here */
     struct random random;            /* (o) */
     unsigned index;                  /* (c) */
     bool spare;                      /* (c) started for a stuck one */
@@ -98,6 +102,9 @@ void schedule_global(struct task *task);
 /* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it
  * when it comes back. */
 void schedule_on(struct context *context, unsigned index, struct task *task);
+
+/* Lets the task run on this worker (not a spare) for now, in the company of what it sends to. */
+void schedule_with(struct context *context, unsigned index, struct task *task);
 
 /* On the other side of worker_resume: the fiber that was left goes to the cache of the worker that left it. */
 void worker_put_back(void *fiber);
