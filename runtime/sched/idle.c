@@ -208,10 +208,12 @@ static bool look_around(struct worker *worker, struct sight *sights, unsigned co
     bool any = false;
     for (unsigned i = 0; i < count; i++) {
         struct worker *victim = load_acquire(&scheduler.workers[i]);
-        sights[i].seen = victim != NULL && victim != worker &&
-                         ((ring_look(&victim->ring, &sights[i].tail) > 0) | has_stranded(victim));
-        if (sights[i].seen)
-            sights[i].turns = load_relaxed(&victim->turns);
+        sights[i].seen = false;
+        if (victim == NULL || victim == worker)
+            continue;
+        bool queued = ring_look(&victim->ring, &sights[i].tail) > 0;
+        sights[i].seen = queued || has_stranded(victim);
+        sights[i].turns = load_relaxed(&victim->turns);
         any |= sights[i].seen;
     }
     return any;

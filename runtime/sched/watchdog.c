@@ -151,7 +151,7 @@ static bool watch_ring(struct worker *worker, struct watched *seen)
 {
     uint32_t tail;
     bool stranded = load_relaxed(&worker->revoked) != 0 && inject_count(&worker->guests) > 0;
-    bool there = (ring_look(&worker->ring, &tail) > 0) | stranded, waited = there && seen->ring_waited;
+    bool there = ring_look(&worker->ring, &tail) > 0 || stranded, waited = there && seen->ring_waited;
     seen->ring_waited = there;
     return waited;
 }
