@@ -192,7 +192,6 @@ static void share(struct worker *worker)
 
 struct sight {
     uint32_t tail;
-    uint64_t turns;
     bool seen;
 };
 
@@ -213,7 +212,6 @@ static bool look_around(struct worker *worker, struct sight *sights, unsigned co
             continue;
         bool queued = ring_look(&victim->ring, &sights[i].tail) > 0;
         sights[i].seen = queued || has_stranded(victim);
-        sights[i].turns = load_relaxed(&victim->turns);
         any |= sights[i].seen;
     }
     return any;
