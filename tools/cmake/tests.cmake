@@ -1,4 +1,4 @@
-# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME,
+# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
 # services.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models, install.
 
 set(test_bin "${PROJECT_BINARY_DIR}/tests")
@@ -114,6 +114,23 @@ foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     troupe_test_program(stress_${name} ${source} PRIVATE)
     troupe_register(stress.${name} COMMAND ${launcher} $<TARGET_FILE:stress_${name}> PROCESSORS 2)
+endforeach()
+
+# --- model-based tests: NAME_model.c beside the generator, runner and shrinker; the toy has a mistake of three commands
+add_library(model_runner STATIC tests/model_based/model.c)
+target_compile_definitions(model_runner PRIVATE _GNU_SOURCE)
+target_link_libraries(model_runner PUBLIC troupe_static PRIVATE troupe_flags troupe_warnings)
+file(GLOB sources CONFIGURE_DEPENDS tests/model_based/*_model.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM stem)
+    string(REGEX REPLACE "_model$" "" name "${stem}")
+    troupe_test_program(model_${name} ${source})
+    target_link_libraries(model_${name} PRIVATE model_runner)
+    if(name STREQUAL "toy")
+        troupe_register(model.shrinker COMMAND ${launcher} $<TARGET_FILE:model_toy> must_differ=3)
+    else()
+        troupe_register(model.${name} COMMAND ${launcher} $<TARGET_FILE:model_${name}> PROCESSORS 2)
+    endif()
 endforeach()
 
 # --- the example programs: NAME.sh drives the program, else its whole output is compared with NAME.expected
