@@ -93,3 +93,20 @@ void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message)
     if (next == NULL)
         self->saved.last = before;
 }
+
+static void drop_down(tr_msg *message, uint64_t monitor)
+{
+    if (message->tag == TR_MSG_DOWN && message->serial == monitor)
+        message_flag(message, MESSAGE_DONE);
+}
+
+void inbox_drop_down(struct actor *self, uint64_t monitor)
+{
+    for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message))
+        drop_down(message, monitor);
+    bool used = self->head_used;
+    for (struct mailbox_node *node = mailbox_peek(&self->mailbox); node != NULL && node != MAILBOX_BUSY_NODE;
+         node = mailbox_next(&self->mailbox, node), used = false)
+        if (!used)
+            drop_down(message_of(node), monitor);
+}

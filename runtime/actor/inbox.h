@@ -66,6 +66,9 @@ static inline void inbox_return(struct actor *self)
         inbox_return_held(self);
 }
 
+/* Marks a DOWN that waits, of a monitor that is gone: it is dropped when it is met. Looks through all messages. */
+void inbox_drop_down(struct actor *self, uint64_t monitor);
+
 /* Removes a message from `saved`; before: the one before it, or NULL. */
 void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message);
 

@@ -21,24 +21,56 @@ static size_t count_relations(const struct relation *half)
     return count;
 }
 
-/* Lists the waiting messages, oldest first, in out unless it is NULL; returns how many. Owner. */
-static size_t each_message(struct actor *self, tr_message_info *out)
+static size_t count_monitors(const struct relation *half)
 {
     size_t count = 0;
-    for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message), count++)
+    for (; half != NULL; half = half->next)
+        count += half->peer != 0;
+    return count;
+}
+
+/* A message that the user can still get. */
+static bool waits(const tr_msg *message)
+{
+    enum message_kind kind = message_kind(message);
+    if (kind == KIND_DOWN || kind == KIND_EXIT)
+        return (message_flags(message) & MESSAGE_DONE) == 0; /* else it was flushed */
+    return kind < KIND_TIMEOUT;
+}
+
+/* Lists the waiting messages, oldest first, at most `most` (more may come meanwhile), in out unless it is NULL; returns
+ * how many. Owner. */
+static size_t each_message(struct actor *self, tr_message_info *out, size_t most)
+{
+    size_t count = 0;
+    for (tr_msg *message = self->saved.first; message != NULL && count < most; message = message_next(message)) {
+        if (!waits(message))
+            continue;
         if (out != NULL)
             out[count] = (tr_message_info){ message->tag, { message->sender }, tr_size(message) };
+        count++;
+    }
     bool used = self->head_used;
-    for (struct mailbox_node *node = mailbox_peek(&self->mailbox); node != NULL && node != MAILBOX_BUSY_NODE;
+    for (struct mailbox_node *node = mailbox_peek(&self->mailbox);
+         node != NULL && node != MAILBOX_BUSY_NODE && count < most;
          node = mailbox_next(&self->mailbox, node), used = false) {
         const tr_msg *message = message_of(node);
-        if (used || message_kind(message) >= KIND_TIMEOUT)
+        if (used || !waits(message))
             continue;
         if (out != NULL)
             out[count] = (tr_message_info){ message->tag, { message->sender }, tr_size(message) };
         count++;
     }
     return count;
+}
+
+static tr_msg *list_messages(struct context *context, struct actor *self)
+{
+    size_t count = each_message(self, NULL, SIZE_MAX);
+    tr_msg *reply = message_new(context, count * sizeof(tr_message_info));
+    if (reply != NULL)
+        each_message(self, message_body(reply), count);
+    return reply;
 }
 
 /* What anybody may read without order; inside a read section. */
@@ -59,33 +91,47 @@ static void fill(struct actor *self, tr_process_info *info)
 {
     peek(self, info);
     snprintf(info->label, sizeof info->label, "%s", actor_label(self));
-    bool waits = load_relaxed(&self->wait) != 0; /* it was woken out of a call to answer this */
-    info->status = actor_is_suspended(self)         ? TR_STATUS_SUSPENDED
-                   : waits || self->current == NULL ? TR_STATUS_WAITING
-                                                    : TR_STATUS_RUNNING;
-    info->message_queue_len = each_message(self, NULL);
+    bool blocked = load_relaxed(&self->wait) != 0; /* it was woken out of a call to answer this */
+    info->status = actor_is_suspended(self)           ? TR_STATUS_SUSPENDED
+                   : blocked || self->current == NULL ? TR_STATUS_WAITING
+                                                      : TR_STATUS_RUNNING;
+    info->message_queue_len = each_message(self, NULL, SIZE_MAX);
     info->reductions = self->turns;
-    if (self->behaviour == NULL || waits || self->current != NULL)
+    if (self->behaviour == NULL || blocked || self->current != NULL)
         info->stack_size = self->cold != NULL && self->cold->stack_size != 0 ? self->cold->stack_size
                                                                              : STACK_DEFAULT_BYTES;
     info->memory += ledger_memory(self);
     if (self->cold != NULL) {
         actor_lock(self);
-        info->monitors = count_relations(self->cold->monitors);
+        info->monitors = count_monitors(self->cold->monitors);
         actor_unlock(self);
         info->dictionary = dictionary_count(self->cold->dictionary);
         info->memory += sizeof *self->cold;
     }
 }
 
+/* The pids of links, the EXIT of some may be on its way, or of those who watch. */
 static tr_msg *list_pids(struct context *context, struct actor *self, struct relation *const *list)
 {
     actor_lock(self);
     size_t at = 0;
     tr_msg *reply = message_new(context, count_relations(*list) * sizeof(tr_pid));
     for (const struct relation *half = *list; reply != NULL && half != NULL; half = half->next)
-        ((tr_pid *)message_body(
-            reply))[at++] = (tr_pid){ half->peer != 0 || half->twin == NULL ? half->peer : half->twin->message.sender };
+        ((tr_pid *)message_body(reply))[at++] = (tr_pid){ half->peer != 0 ? half->peer : half->twin->message.sender };
+    actor_unlock(self);
+    return reply;
+}
+
+/* Those whom it watches: not aliases, and not whose DOWN is on its way. */
+static tr_msg *list_monitors(struct context *context, struct actor *self)
+{
+    actor_lock(self);
+    size_t at = 0;
+    const struct relation *monitors = self->cold == NULL ? NULL : self->cold->monitors;
+    tr_msg *reply = message_new(context, count_monitors(monitors) * sizeof(tr_pid));
+    for (const struct relation *half = monitors; reply != NULL && half != NULL; half = half->next)
+        if (half->peer != 0)
+            ((tr_pid *)message_body(reply))[at++] = (tr_pid){ half->peer };
     actor_unlock(self);
     return reply;
 }
@@ -93,7 +139,6 @@ static tr_msg *list_pids(struct context *context, struct actor *self, struct rel
 /* The answer, as a message; NULL: no memory. */
 static tr_msg *answer(struct context *context, struct actor *self, enum question question)
 {
-    static struct relation *const nothing = NULL;
     tr_msg *reply;
     switch (question) {
     case QUERY_INFO:
@@ -103,12 +148,8 @@ static tr_msg *answer(struct context *context, struct actor *self, enum question
         return reply;
     case QUERY_LINKS: return list_pids(context, self, &self->links);
     case QUERY_MONITORED_BY: return list_pids(context, self, &self->watchers);
-    case QUERY_MONITORS: return list_pids(context, self, self->cold == NULL ? &nothing : &self->cold->monitors);
-    case QUERY_MESSAGES:
-        reply = message_new(context, each_message(self, NULL) * sizeof(tr_message_info));
-        if (reply != NULL)
-            each_message(self, message_body(reply));
-        return reply;
+    case QUERY_MONITORS: return list_monitors(context, self);
+    case QUERY_MESSAGES: return list_messages(context, self);
     default: return message_new(context, 0);
     }
 }

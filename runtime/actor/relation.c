@@ -27,6 +27,7 @@ static void take_out(struct relation *half)
     *half->link = half->next;
     if (half->next != NULL)
         half->next->link = half->link;
+    half->link = NULL;
 }
 
 static struct relation *new_half(struct context *context, uint64_t sender, int tag, uint64_t peer)
@@ -172,7 +173,7 @@ uint64_t relation_monitor(struct context *context, struct actor *watcher, uint64
     if (actor_cold(context, watcher) == NULL)
         return 0;
     bool watches = target != watcher->pid; /* MON-05: oneself never ends while one looks */
-    struct relation *mine = new_watcher_half(context, watcher, alias);
+    struct relation *mine = new_watcher_half(context, watcher, watches || alias == TR_ALIAS_EXPLICIT ? alias : 0);
     struct relation *down = mine == NULL || !watches ? NULL : new_half(context, target, TR_MSG_DOWN, watcher->pid);
     if (mine == NULL || (watches && down == NULL)) {
         if (mine != NULL)
@@ -214,8 +215,9 @@ static struct relation *find_half(uint64_t owner, uint64_t handle)
 }
 
 /* Takes the watcher's half out, and the target's if it has not signalled yet: that one is returned. *active: it had
- * not. */
-static struct relation *detach(struct actor *watcher, struct relation *half, bool *active)
+ * not. An explicit alias stays, as a pure one, if `keep` says so; whether the half is the caller's to free then: *free
+ * (another thread may have taken it out meanwhile: remove_spent). Inside a read section. */
+static struct relation *detach(struct actor *watcher, struct relation *half, bool keep, bool *active, bool *free)
 {
     for (;;) {
         actor_lock(watcher);
@@ -228,12 +230,18 @@ static struct relation *detach(struct actor *watcher, struct relation *half, boo
             actor_unlock_two(watcher, other);
             continue;
         }
-        *active = half->peer != 0;
+        bool stays = keep && half->message.tag == TR_ALIAS_EXPLICIT;
         struct relation *down = half->twin;
+        *active = half->peer != 0;
+        *free = half->link != NULL && !stays;
         if (*active)
             take_out(down);
-        take_out(half);
-        half->message.tag = 0; /* no alias any more */
+        if (*free)
+            take_out(half);
+        if (!stays)
+            half->message.tag = 0; /* no alias any more */
+        half->peer = 0;
+        half->twin = NULL;
         actor_unlock_two(watcher, other);
         return down;
     }
@@ -247,8 +255,8 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
         read_end();
         return false;
     }
-    bool active;
-    struct relation *down = detach(watcher, half, &active);
+    bool active, free;
+    struct relation *down = detach(watcher, half, true, &active, &free);
     read_end();
     if (active) {
         pool_free(context->pool, down);
@@ -257,23 +265,33 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
         if (flush)
             message_flag(&down->message, MESSAGE_DONE);
     }
-    retire_watcher_half(context, half);
+    if (free)
+        retire_watcher_half(context, half);
     return active;
+}
+
+/* Under the owner's lock. A DOWN that is on its way ends all but an explicit one (ALIAS-01). */
+static bool alias_is_active(const struct relation *half)
+{
+    bool signalled = half->peer == 0 && half->twin != NULL;
+    return half->message.tag == TR_ALIAS_EXPLICIT || (half->message.tag != 0 && !signalled);
 }
 
 bool relation_unalias(struct context *context, struct actor *owner, uint64_t handle)
 {
     read_begin();
     struct relation *half = find_half(owner->pid, handle);
-    read_end(); /* only the owner frees it */
-    if (half == NULL)
+    if (half == NULL) {
+        read_end();
         return false;
+    }
     actor_lock(owner);
-    bool active = half->message.tag != 0, pure = half->twin == NULL;
+    bool active = alias_is_active(half), pure = half->peer == 0 && half->twin == NULL && half->link != NULL;
     half->message.tag = 0;
     if (pure)
         take_out(half);
     actor_unlock(owner);
+    read_end();
     if (pure)
         retire_watcher_half(context, half);
     return active;
@@ -297,19 +315,53 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
         retire_watcher_half(context, half);
 }
 
+/* Any thread, inside a read section: removes the monitor whose reply alias has just been used up; one that has
+ * signalled is its owner's. */
+static void remove_spent(struct context *context, struct actor *owner, struct relation *half)
+{
+    for (;;) {
+        actor_lock(owner);
+        uint64_t target = half->link == NULL ? 0 : half->peer;
+        actor_unlock(owner);
+        if (target == 0)
+            return;
+        struct actor *other = actor_find(target);
+        if (other == NULL)
+            continue; /* it is about to signal: bound: as in detach */
+        actor_lock_two(owner, other);
+        bool ours = half->link != NULL && half->peer == target;
+        struct relation *down = half->twin;
+        if (ours) {
+            take_out(down);
+            take_out(half);
+            half->peer = 0;
+            half->twin = NULL;
+        }
+        actor_unlock_two(owner, other);
+        if (ours) {
+            pool_free(context->pool, down);
+            retire_watcher_half(context, half);
+            return;
+        }
+    }
+}
+
 bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t handle, tr_msg *message)
 {
     read_begin();
     struct actor *actor = actor_find(owner);
     struct relation *half = actor == NULL ? NULL : find_half(owner, handle);
-    bool active = false;
+    bool active = false, spent = false;
     if (half != NULL) {
         actor_lock(actor);
-        active = half->message.tag != 0; /* its owner clears it under this lock before it lets go of the half */
-        if (half->message.tag == TR_ALIAS_REPLY)
+        active = alias_is_active(half); /* its owner clears it under this lock before it lets go of the half */
+        spent = active && half->message.tag == TR_ALIAS_REPLY;
+        if (spent)
             half->message.tag = 0;
         actor_unlock(actor);
     }
+    if (spent)
+        remove_spent(context, actor, half); /* before its owner can see the message */
     if (active)
         deliver_to(context, actor, message);
     read_end();
@@ -353,18 +405,19 @@ static bool release_first(struct context *context, struct actor *self, struct re
 static void release_monitors(struct context *context, struct actor *self)
 {
     for (;;) {
-        bool active;
+        bool active = false, free = false;
+        read_begin();
         actor_lock(self);
         struct relation *half = self->cold->monitors;
         actor_unlock(self);
-        if (half == NULL)
-            return;
-        read_begin();
-        struct relation *down = detach(self, half, &active);
+        struct relation *down = half == NULL ? NULL : detach(self, half, false, &active, &free);
         read_end();
         if (active)
             pool_free(context->pool, down);
-        retire_watcher_half(context, half);
+        if (free)
+            retire_watcher_half(context, half);
+        if (half == NULL)
+            return;
     }
 }
 

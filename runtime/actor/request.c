@@ -111,7 +111,9 @@ API int tr_check_response(const tr_msg *message, tr_ref request, int *status, tr
     if (!tr_same_ref(tr_ref_of(message), request) || (message->tag != TR_MSG_REPLY && message->tag != TR_MSG_DOWN))
         return 0;
     if (message->tag == TR_MSG_REPLY) {
-        tr_demonitor(request, true);
+        struct context *own = api_enter();
+        relation_demonitor(own, actor_here(own), request.serial, true); /* the reply has mostly done it already */
+        api_leave(own);
         *reply = tr_keep(message);
         *status = *reply == NULL ? TR_ENOMEM : TR_OK;
         return 1;

@@ -89,6 +89,24 @@ static void lists(void)
     tr_free(messages);
 }
 
+static void only_active(void);
+TEST(info, monitors_are_those_that_are_active) { run(only_active); }
+static void only_active(void)
+{
+    tr_pid *list;
+    size_t count;
+    tr_ref alias = tr_alias(), over = tr_monitor(dead_pid());
+    tr_process_info info;
+    CHECK_EQ(tr_info(tr_self(), &info), TR_OK);
+    CHECK_EQ(tr_info_monitors(tr_self(), &list, &count), TR_OK);
+    tr_free(list);
+    RULE("INFO-02");
+    CHECK_EQ(count, 0);
+    CHECK_EQ(info.monitors, 0);
+    CHECK(tr_unalias(alias));
+    await_down(over);
+}
+
 static void of_itself(void);
 TEST(info, a_running_process_may_ask_about_itself) { run(of_itself); }
 static void of_itself(void)

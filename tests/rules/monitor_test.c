@@ -142,6 +142,18 @@ static void demonitor(void)
     CHECK(mailbox_empty());
 }
 
+static void late_flush(void);
+TEST(monitor, flush_removes_a_down_that_an_earlier_demonitor_left) { run(late_flush); }
+static void late_flush(void)
+{
+    tr_ref monitor = tr_monitor(dead_pid());
+    CHECK_EQ(tr_demonitor(monitor, false), false);
+    CHECK_EQ(queue_len(tr_self()), 1);
+    CHECK_EQ(tr_demonitor(monitor, true), false);
+    RULE("MON-06");
+    CHECK_EQ(queue_len(tr_self()), 0);
+}
+
 static void demonitor_races(void);
 TEST(monitor, no_down_is_added_after_demonitor_with_flush) { race(demonitor_races); }
 static void demonitor_races(void)
@@ -245,6 +257,51 @@ static void alias_modes(void)
         order = order * 10 + (tr_tag(message) > 0 ? tr_tag(message) : 9);
     CHECK_EQ(order, 136);
     CHECK(tr_unalias(lasting));
+}
+
+static void used_up(void);
+TEST(alias, first_message_through_a_reply_alias_removes_its_monitor) { run(used_up); }
+static void used_up(void)
+{
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    tr_ref first = tr_monitor_alias(pid, TR_ALIAS_REPLY), second = tr_monitor_alias(pid, TR_ALIAS_REPLY);
+    tr_send_alias(first, WORD, NULL, 0);
+    tr_send_alias(second, WORD, NULL, 0);
+    RULE("ALIAS-01");
+    CHECK_EQ(tr_demonitor(first, false), false);
+    end_with(pid, TR_KILL);
+    await_tag(WORD);
+    await_tag(WORD);
+    CHECK(mailbox_empty()); /* no DOWN */
+}
+
+static void explicit_stays(void);
+TEST(alias, an_explicit_one_outlives_demonitor) { run(explicit_stays); }
+static void explicit_stays(void)
+{
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    tr_ref alias = tr_monitor_alias(pid, TR_ALIAS_EXPLICIT);
+    CHECK_EQ(tr_demonitor(alias, false), true);
+    tr_send_alias(alias, WORD, NULL, 0);
+    RULE("ALIAS-01");
+    CHECK(!mailbox_empty());
+    CHECK_EQ(tr_unalias(alias), true);
+    end_with(pid, TR_KILL);
+}
+
+static void ends_with_down(void);
+TEST(alias, ends_when_the_down_is_delivered_not_when_it_is_received) { run(ends_with_down); }
+static void ends_with_down(void)
+{
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    tr_ref alias = tr_monitor_alias(pid, TR_ALIAS_DEMONITOR);
+    end_with(pid, TR_KILL);
+    while (queue_len(tr_self()) == 0)
+        tr_yield();
+    tr_send_alias(alias, WORD, NULL, 0);
+    RULE("ALIAS-01");
+    CHECK_EQ(await_down(alias).why, TR_WHY_KILLED);
+    CHECK(mailbox_empty());
 }
 
 static void unaliases_anothers(const tr_msg *arg)
