@@ -32,14 +32,15 @@
 #endif
 
 enum { SCRIPT_MOST = 1 << 20, DIFFERENT = 3, HANG_S = 60 * SLOW, SHRINK_HANG_S = 15 * SLOW, SHRINK_S = 120 * SLOW };
-enum { PATIENCE_MS = 30000 * SLOW, SHRINK_PATIENCE_MS = 3000 * SLOW, TRIES_MOST = 20 };
-enum { MANY_WORKERS = 8 };
+enum { PATIENCE_MS = 30000 * SLOW, SHRINK_PATIENCE_MS = 3000 * SLOW, TRIES_MOST = 10, REPEATS_MOST = 300 };
+enum { MANY_WORKERS = 8, WANDER_ONE_IN = 16 };
 
 static const struct model *model;
 static const char *program;
 static struct command *script;
 static int script_length;
-static bool shrinking;
+static bool shrinking, several_workers;
+static int repeats = 1; /* how often a child runs the script at hand */
 
 static struct {
     uint64_t seed;
@@ -199,10 +200,26 @@ void model_wait(struct patience *patience, const char *what)
         tr_sleep(1);
 }
 
+/* What comes back from the blocking pool goes through the global queue, to whoever is free. */
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+void model_wander(void)
+{
+    static uint64_t state; /* atomic: the threads' chance, which no command depends on */
+    uint64_t number = __atomic_add_fetch(&state, 1, __ATOMIC_RELAXED);
+    if (several_workers && roll(&number, WANDER_ONE_IN) == 0)
+        tr_blocking(nothing, NULL);
+}
+
 static void run_script(void)
 {
     model->begin();
     for (told->at = 0; told->at < script_length; told->at++) {
+        model_wander();
         model->apply(&script[told->at]);
         __atomic_fetch_add(&told->steps, 1, __ATOMIC_RELAXED);
     }
@@ -213,7 +230,7 @@ static void run_script(void)
 static void drive(const tr_msg *arg)
 {
     int length = *(const int *)tr_expect(arg, sizeof length);
-    if (length == 0)
+    for (int i = 0; length == 0 && i < repeats; i++)
         run_script();
     for (told->number = 0; length > 0 && told->number < script_count(); told->number++) {
         generate(told->number, length);
@@ -271,6 +288,7 @@ static bool await_child(pid_t child)
 static bool run_child(int workers, int length)
 {
     memset(told, 0, sizeof *told);
+    several_workers = workers > 1;
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
@@ -299,16 +317,17 @@ static bool still_fails(void)
     return false;
 }
 
-/* How many runs it takes to see the failure again; false: more than TRIES_MOST. */
+/* Finds how often the script must be run for the failure to be seen again; false: more often than that. */
 static bool reproduce(void)
 {
-    for (int i = 1; i <= TRIES_MOST; i++) {
-        shrink.runs++;
-        if (!run_child(shrink.workers, 0)) {
-            shrink.tries = i == 1 ? 1 : i < TRIES_MOST / 3 ? i * 3 : TRIES_MOST;
-            return true;
+    for (repeats = 1; repeats <= REPEATS_MOST; repeats *= REPEATS_MOST)
+        for (int i = 1; i <= TRIES_MOST; i++) {
+            shrink.runs++;
+            if (!run_child(shrink.workers, 0)) {
+                shrink.tries = i == 1 ? 1 : i < TRIES_MOST / 3 ? i * 3 : TRIES_MOST;
+                return true;
+            }
         }
-    }
     return false;
 }
 
@@ -400,11 +419,14 @@ static void report(int workers)
     }
     if (again)
         shrink_script();
-    fprintf(stderr,
-            again ? "shrunk from %d commands to %d in %d runs; each fails at the latest in %d tries:\n"
-                  : "alone it did not fail again: %d commands, %d are left after %d runs, tries %d\n",
-            before, script_length, shrink.runs, shrink.tries);
-    fprintf(stderr, "%s workers=%d script=- <<'END'\n", program, workers);
+    if (!again) {
+        fprintf(stderr, "alone it did not fail again in %d runs: %d commands, which the seed gives again\n",
+                shrink.runs, before);
+        return;
+    }
+    fprintf(stderr, "shrunk from %d commands to %d in %d runs (up to %d tries of %d repeats each):\n", before,
+            script_length, shrink.runs, shrink.tries, repeats);
+    fprintf(stderr, "%s workers=%d repeats=%d script=- <<'END'\n", program, workers, repeats);
     for (int i = 0; i < script_length; i++)
         print_command(stderr, &script[i]);
     fputs("END\n", stderr);
@@ -441,6 +463,8 @@ static void read_settings(int argc, char **argv)
             settings.workers = number;
         else if (size == 11 && strncmp(argv[i], "must_differ", size) == 0)
             settings.must_differ = number;
+        else if (size == 7 && strncmp(argv[i], "repeats", size) == 0 && number > 0)
+            repeats = (int)number;
         else if (size == 6 && strncmp(argv[i], "script", size) == 0)
             settings.script = value + 1;
         else {

@@ -89,6 +89,9 @@ struct patience {
 };
 void model_wait(struct patience *patience, const char *what);
 
+/* Where there are several workers, the caller now and then goes on on another one. */
+void model_wander(void);
+
 /* How long something that must come may take, for calls that wait by themselves; less while shrinking. */
 int64_t model_patience_ms(void);
 

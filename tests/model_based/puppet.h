@@ -7,7 +7,7 @@
 
 #include "model.h"
 
-enum { PUPPET_ORDER = 0x4f52, PUPPET_WORD, TAKE_MOST = 16 };
+enum { PUPPET_ORDER = 0x4f52, PUPPET_WORD, TAKE_MOST = 256 };
 
 /* A message as the driver sees it. */
 struct taken {
@@ -29,15 +29,16 @@ struct order {
     int number, status;
     bool yes;
     const char *name; /* static */
-    int taken_count;
-    struct taken taken[TAKE_MOST];
+    int taken_count;  /* of order_take: what it took stands in `took` */
 };
 
-/* The start argument, if there is one, is a first order. */
+static struct taken took[TAKE_MOST]; /* of the latest order_take, whose reply hands it over */
+
 UNUSED static void puppet(const tr_msg *arg)
 {
     (void)arg;
     for (;;) {
+        model_wander();
         const tr_msg *message = tr_receive_match(&(tr_match){ .tag = PUPPET_ORDER }, TR_INFINITY);
         struct order order = *(const struct order *)tr_expect(message, sizeof order);
         tr_from from = tr_from_of(message);
@@ -84,7 +85,7 @@ UNUSED static void order_take(struct order *order)
     order->taken_count = 0;
     while (order->taken_count < TAKE_MOST &&
            (message = tr_receive_match(&(tr_match){ .accept = is_no_order }, 0)) != NULL)
-        order->taken[order->taken_count++] = taken_of(message);
+        took[order->taken_count++] = taken_of(message);
 }
 
 /* ---- ends */

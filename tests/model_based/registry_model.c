@@ -1,7 +1,7 @@
 /* registry_model.c: names: who holds which, whatever is registered, unregistered, used or ended (REG-01 to REG-06). */
 #include "puppet.h"
 
-enum { SLOTS = 6, NAMES = 5, MONITORS_MOST = 64 };
+enum { SLOTS = 6, NAMES = 5, WORDS_MOST = 16, MONITORS_MOST = 64 };
 
 enum {
     SPAWN,
@@ -49,7 +49,7 @@ static struct slot {
     bool alive;
     tr_ref down;
     int name; /* -1: none */
-    int64_t words[TAKE_MOST];
+    int64_t words[WORDS_MOST];
     int word_count;
     tr_ref monitors[MONITORS_MOST]; /* by name, of the driver */
     int monitor_count;
@@ -159,7 +159,7 @@ static void word(int name, bool cast)
 {
     struct slot *holder = holder_of(name);
     int64_t value = ++next_word;
-    if (holder != NULL && holder->word_count == TAKE_MOST)
+    if (holder != NULL && holder->word_count == WORDS_MOST)
         return;
     if (cast)
         EXPECT_EQ(tr_cast(tr_name(names[name]), PUPPET_WORD, &value, sizeof value), TR_OK);
@@ -222,8 +222,8 @@ static void take(struct slot *slot)
     must_let(slot->pid, &order);
     EXPECT_EQ(order.taken_count, slot->word_count);
     for (int i = 0; i < order.taken_count; i++) {
-        EXPECT_EQ(order.taken[i].tag, PUPPET_WORD);
-        EXPECT_EQ(order.taken[i].value, slot->words[i]);
+        EXPECT_EQ(took[i].tag, PUPPET_WORD);
+        EXPECT_EQ(took[i].value, slot->words[i]);
     }
     slot->word_count = 0;
 }
