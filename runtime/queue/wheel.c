@@ -6,10 +6,12 @@
 
 #include <sched.h>
 
-#define DIGIT_MASK  ((uint64_t)WHEEL_SLOTS - 1)
-#define LATEST_TICK ((UINT64_C(1) << (WHEEL_LEVELS * WHEEL_DIGIT_BITS)) - 1)
+enum { NEAR_WORDS = WHEEL_NEAR / 64 };
+#define NEAR_MASK  ((uint64_t)WHEEL_NEAR - 1)
+#define DIGIT_MASK ((uint64_t)63)
 
 _Static_assert(sizeof(struct wheel_node) <= 40, "every timer and every actor embeds a node");
+_Static_assert(WHEEL_TICK_BITS + WHEEL_NEAR_BITS + WHEEL_FAR_LEVELS * WHEEL_DIGIT_BITS >= 63, "all of int64_t");
 
 void wheel_lock_contended(struct wheel *wheel)
 {
@@ -27,11 +29,10 @@ void wheel_lock_contended(struct wheel *wheel)
     }
 }
 
-static uint64_t tick_of(int64_t ns)
-{
-    uint64_t tick = ns <= 0 ? 0 : (uint64_t)ns >> WHEEL_TICK_BITS;
-    return tick < LATEST_TICK ? tick : LATEST_TICK;
-}
+static uint64_t tick_of(int64_t ns) { return ns <= 0 ? 0 : (uint64_t)ns >> WHEEL_TICK_BITS; }
+
+/* The shift of a far level's digit: level 0 is the first far one. */
+static uint32_t shift_of(uint32_t level) { return WHEEL_NEAR_BITS + level * WHEEL_DIGIT_BITS; }
 
 void wheel_init(struct wheel *wheel, int64_t now_ns)
 {
@@ -55,34 +56,54 @@ static void list_unlink(struct wheel_list *list, struct wheel_node *node)
     *(node->next != NULL ? &node->next->previous : &list->last) = node->previous;
 }
 
+static uint32_t place_of(const struct wheel *wheel, uint64_t tick)
+{
+    uint64_t difference = tick ^ wheel->tick;
+    if (difference < WHEEL_NEAR)
+        return (uint32_t)(tick & NEAR_MASK);
+    uint32_t level = (63 - (uint32_t)__builtin_clzll(difference) - WHEEL_NEAR_BITS) / WHEEL_DIGIT_BITS;
+    return WHEEL_NEAR + level * 64 + (uint32_t)(tick >> shift_of(level) & DIGIT_MASK);
+}
+
 static void slot_insert(struct wheel *wheel, struct wheel_node *node)
 {
     uint64_t tick = tick_of(node->due_ns);
-    if (tick < wheel->tick)
-        tick = wheel->tick; /* overdue: it fires at the next expire */
-    uint64_t difference = tick ^ wheel->tick;
-    uint32_t level = difference == 0 ? 0 : (63 - (uint32_t)__builtin_clzll(difference)) / WHEEL_DIGIT_BITS;
-    uint32_t which = (uint32_t)(tick >> (level * WHEEL_DIGIT_BITS) & DIGIT_MASK);
-    struct wheel_slot *slot = &wheel->slots[level][which];
+    uint32_t place = place_of(wheel, tick < wheel->tick ? wheel->tick : tick); /* overdue: at the next expire */
+    struct wheel_slot *slot = &wheel->slots[place];
     if (slot->list.first == NULL || node->due_ns < slot->earliest)
         slot->earliest = node->due_ns;
     list_append(&slot->list, node);
-    node->place = (uint8_t)level;
-    node->slot = (uint8_t)which;
-    wheel->occupied[level] |= UINT64_C(1) << which;
+    node->place = (uint16_t)place;
+    wheel->occupied[place / 64] |= UINT64_C(1) << place % 64;
+    if (place < WHEEL_NEAR)
+        wheel->near_words |= UINT64_C(1) << place / 64;
 }
 
-/* The least that the slots know: of each level its first occupied slot, since the slots of a level are in order. */
+/* The slot has become empty. */
+static void slot_clear(struct wheel *wheel, uint32_t place)
+{
+    wheel->slots[place].list = (struct wheel_list){ 0 };
+    wheel->occupied[place / 64] &= ~(UINT64_C(1) << place % 64);
+    if (place < WHEEL_NEAR && wheel->occupied[place / 64] == 0)
+        wheel->near_words &= ~(UINT64_C(1) << place / 64);
+}
+
+/* The least of what a word of slots knows: its first occupied slot, since the slots of a level are in order. */
+static int64_t earliest_in(const struct wheel *wheel, uint32_t word, int64_t earliest)
+{
+    if (wheel->occupied[word] == 0)
+        return earliest;
+    int64_t its = wheel->slots[word * 64 + (uint32_t)__builtin_ctzll(wheel->occupied[word])].earliest;
+    return its < earliest ? its : earliest;
+}
+
 static int64_t earliest_due(const struct wheel *wheel)
 {
     int64_t earliest = wheel->due.first != NULL ? wheel->due.first->due_ns : NEVER;
-    for (uint32_t level = 0; level < WHEEL_LEVELS; level++) {
-        if (wheel->occupied[level] == 0)
-            continue;
-        const struct wheel_slot *slot = &wheel->slots[level][__builtin_ctzll(wheel->occupied[level])];
-        if (slot->earliest < earliest)
-            earliest = slot->earliest;
-    }
+    if (wheel->near_words != 0)
+        earliest = earliest_in(wheel, (uint32_t)__builtin_ctzll(wheel->near_words), earliest);
+    for (uint32_t word = NEAR_WORDS; word < WHEEL_WORDS; word++)
+        earliest = earliest_in(wheel, word, earliest);
     return earliest;
 }
 
@@ -107,10 +128,10 @@ bool wheel_remove_locked(struct wheel *wheel, struct wheel_node *node)
     if (node->place == WHEEL_DUE) {
         list_unlink(&wheel->due, node);
     } else {
-        struct wheel_list *list = &wheel->slots[node->place][node->slot].list;
+        struct wheel_list *list = &wheel->slots[node->place].list;
         list_unlink(list, node);
         if (list->first == NULL)
-            wheel->occupied[node->place] &= ~(UINT64_C(1) << node->slot);
+            slot_clear(wheel, node->place);
     }
     node->place = WHEEL_OUT;
     if (--wheel->count == 0)
@@ -151,39 +172,71 @@ static struct wheel_node *merge(struct wheel_node *a, struct wheel_node *b)
     return merged;
 }
 
-/* Bottom-up merge sort of a chain: `runs[i]` holds 2^i nodes or none. Stable. */
+/* Cuts the ascending run off the front of a chain; returns the rest. */
+static struct wheel_node *cut_run(struct wheel_node *run)
+{
+    struct wheel_node *last = run;
+    while (last->next != NULL && last->next->due_ns >= last->due_ns)
+        last = last->next;
+    struct wheel_node *rest = last->next;
+    last->next = NULL;
+    return rest;
+}
+
+/* Bottom-up merge sort of a chain by its ascending runs, which are long: who starts timers in a loop starts them in
+ * order. `runs[i]` holds 2^i of them or none. Stable. */
 static struct wheel_node *sort(struct wheel_node *chain)
 {
     struct wheel_node *runs[32] = { NULL };
+    uint32_t used = 0;
     while (chain != NULL) {
         struct wheel_node *run = chain;
-        chain = chain->next;
-        run->next = NULL;
+        chain = cut_run(chain);
         uint32_t i = 0;
         for (; runs[i] != NULL; i++) {
             run = merge(runs[i], run);
             runs[i] = NULL;
         }
         runs[i] = run;
+        used = used > i ? used : i + 1;
     }
     struct wheel_node *sorted = NULL;
-    for (uint32_t i = 0; i < 32; i++)
+    for (uint32_t i = 0; i < used; i++)
         sorted = merge(runs[i], sorted);
     return sorted;
 }
 
-/* Sorts a chain of due nodes and merges it into those that are due already. */
+/* Sorts a chain and merges it into the list `due`, of which it walks no more than what is due before the chain's last. */
 static void due_add(struct wheel *wheel, struct wheel_node *chain)
 {
-    if (chain == NULL)
-        return;
-    struct wheel_node *node = merge(wheel->due.first, sort(chain));
-    wheel->due = (struct wheel_list){ 0 };
-    while (node != NULL) {
-        struct wheel_node *next = node->next;
-        list_append(&wheel->due, node);
+    struct wheel_list *due = &wheel->due;
+    struct wheel_node *before = due->first, *next;
+    for (struct wheel_node *node = chain == NULL ? NULL : sort(chain); node != NULL; node = next) {
+        next = node->next;
+        while (before != NULL && before->due_ns <= node->due_ns)
+            before = before->next;
+        struct wheel_node *after = before != NULL ? before->previous : due->last;
+        node->next = before;
+        node->previous = after;
+        *(after != NULL ? &after->next : &due->first) = node;
+        *(before != NULL ? &before->previous : &due->last) = node;
         node->place = WHEEL_DUE;
-        node = next;
+    }
+}
+
+/* Takes the nodes out of the slots of one word whose first tick is not after `tick`: slot 0 of the word starts at
+ * `first`, each is 2^shift ticks long. */
+static void open_word(struct wheel *wheel, uint32_t word, uint64_t first, uint32_t shift, uint64_t tick,
+                      struct wheel_list *opened)
+{
+    while (wheel->occupied[word] != 0) {
+        uint32_t which = (uint32_t)__builtin_ctzll(wheel->occupied[word]);
+        if (first + ((uint64_t)which << shift) > tick)
+            return;
+        struct wheel_list *list = &wheel->slots[word * 64 + which].list;
+        *(opened->last != NULL ? &opened->last->next : &opened->first) = list->first;
+        opened->last = list->last;
+        slot_clear(wheel, word * 64 + which);
     }
 }
 
@@ -192,25 +245,19 @@ static void due_add(struct wheel *wheel, struct wheel_node *chain)
 static struct wheel_node *open_slots(struct wheel *wheel, uint64_t tick)
 {
     struct wheel_list opened = { 0 };
-    for (uint32_t level = 0; level < WHEEL_LEVELS; level++) {
-        uint32_t shift = level * WHEEL_DIGIT_BITS;
-        uint64_t above = wheel->tick >> shift & ~DIGIT_MASK;
-        while (wheel->occupied[level] != 0) {
-            uint32_t which = (uint32_t)__builtin_ctzll(wheel->occupied[level]);
-            if ((above | which) << shift > tick)
-                break;
-            struct wheel_list *list = &wheel->slots[level][which].list;
-            *(opened.last != NULL ? &opened.last->next : &opened.first) = list->first;
-            opened.last = list->last;
-            *list = (struct wheel_list){ 0 };
-            wheel->occupied[level] &= ~(UINT64_C(1) << which);
-        }
+    for (uint64_t words = wheel->near_words; words != 0; words &= words - 1) {
+        uint32_t word = (uint32_t)__builtin_ctzll(words);
+        open_word(wheel, word, (wheel->tick & ~NEAR_MASK) + word * 64, 0, tick, &opened);
+    }
+    for (uint32_t level = 0; level < WHEEL_FAR_LEVELS; level++) {
+        uint64_t first = wheel->tick >> shift_of(level) & ~DIGIT_MASK;
+        open_word(wheel, NEAR_WORDS + level, first << shift_of(level), shift_of(level), tick, &opened);
     }
     return opened.first;
 }
 
-/* Brings the wheel's time to `now_ns`: what is due goes onto the due list, the rest of the opened slots to lower
- * levels. */
+/* Brings the wheel's time to `now_ns`: of the slots that are opened, what lies in a tick that has begun goes onto the
+ * due list, the rest to lower levels. */
 static void advance(struct wheel *wheel, int64_t now_ns)
 {
     uint64_t tick = tick_of(now_ns);
@@ -222,7 +269,7 @@ static void advance(struct wheel *wheel, int64_t now_ns)
     wheel->tick = tick;
     while (node != NULL) {
         struct wheel_node *next = node->next;
-        if (node->due_ns <= now_ns) {
+        if (tick_of(node->due_ns) <= tick) {
             *end = node;
             end = &node->next;
         } else {
@@ -255,7 +302,7 @@ uint32_t wheel_expire(struct wheel *wheel, int64_t now_ns, wheel_fire fire, void
     uint32_t fired = 0;
     wheel_lock(wheel);
     advance(wheel, now_ns);
-    while (wheel->due.first != NULL) {
+    while (wheel->due.first != NULL && wheel->due.first->due_ns <= now_ns) {
         fire_first(wheel, fire, arg);
         if (++fired % WHEEL_FIRES == 0) { /* lets others in; the rest of the due list can still be removed from */
             wheel_unlock(wheel);

@@ -1,18 +1,20 @@
 /* wheel.h: hierarchical timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987).
  *
- * Time is cut into ticks of 2^20 ns (about 1 ms). 7 levels of 64 slots: a node lies on the level of the highest 6-bit
- * digit in which its tick differs from the wheel's own, in the slot of that digit; when the wheel's time enters a slot
- * of a higher level, its nodes move down. Insert and remove are O(1), a node moves down at most 6 times; the range is
- * 2^62 ns, 146 years, and what is due later waits at its end. Slots are coarse, firing is not: a node fires when
- * `now_ns` has reached its `due_ns`, never early, and what is due is sorted by `due_ns` first.
+ * Time is cut into ticks of 2^20 ns (about 1 ms). The near level has a slot for each of 1024 ticks, so what is due
+ * within a second mostly lies in its own tick at once; 6 far levels of 64 slots follow. A node lies on the level of the
+ * highest digit in which its tick differs from the wheel's own, in the slot of that digit; when the wheel's time enters
+ * a slot of a far level, its nodes move down. Insert and remove are O(1), a node moves down at most 6 times; the range
+ * is all of int64_t. Slots are coarse, firing is not: a node fires when `now_ns` has reached its `due_ns`, never early.
+ * When the wheel's time enters a tick, the tick's nodes are sorted, once, onto the list `due`, and fire from there: so
+ * each node is looked at once, however often the tick is looked at.
  *
  * Invariants, under the lock:
  *   I1  a node's tick, or the wheel's if that is later, agrees with the wheel's in all digits above the node's level
- *       and is greater on that level; on level 0 it may be equal
- *   I2  a level's bit is set <=> that slot is not empty
+ *       and is greater on that level; on the near level it may be equal: inserted since the wheel entered that tick
+ *   I2  a slot's bit is set <=> it is not empty; a bit of `near_words` is set <=> that word of `occupied` is not 0
  *   I3  a slot's `earliest` <= due_ns of all its nodes: a removal leaves it too early, never too late
  *   I4  `next_due` <= due_ns of all nodes of the wheel
- *   I5  the list `due` is sorted by due_ns; its nodes fire next
+ *   I5  the list `due` is sorted by due_ns; the ticks of its nodes are not after the wheel's
  *
  * Roles: any thread may use any wheel, under its spin lock: critical sections are short; a thread that waits spins
  * WHEEL_SPINS times and yields from then on. `wheel_expire` lets others in after each WHEEL_FIRES nodes. Ownership: a
@@ -45,25 +47,27 @@
 
 enum {
     WHEEL_TICK_BITS = 20,
+    WHEEL_NEAR_BITS = 10,
     WHEEL_DIGIT_BITS = 6,
-    WHEEL_SLOTS = 1 << WHEEL_DIGIT_BITS,
-    WHEEL_LEVELS = 7,
+    WHEEL_FAR_LEVELS = 6,
+    WHEEL_NEAR = 1 << WHEEL_NEAR_BITS,
+    WHEEL_WORDS = WHEEL_NEAR / 64 + WHEEL_FAR_LEVELS, /* of 64 slots */
+    WHEEL_SLOTS = WHEEL_WORDS * 64,                   /* the near level's, then those of each far one */
     WHEEL_SPINS = 100,
     WHEEL_FIRES = 64,
 };
 
 enum wheel_place {
-    WHEEL_OUT = WHEEL_LEVELS + 1, /* in no wheel */
-    WHEEL_DUE = WHEEL_LEVELS,     /* sorted, about to fire */
-    /* below: the level */
+    WHEEL_DUE = WHEEL_SLOTS, /* sorted, fires next */
+    WHEEL_OUT,               /* in no wheel */
+    /* below: the slot */
 };
 
-/* 32 bytes, embedded by the user; all of it under the wheel's lock. */
+/* 40 bytes, embedded by the user; all of it under the wheel's lock. */
 struct wheel_node {
     struct wheel_node *next, *previous;
     int64_t due_ns;
-    uint8_t place; /* enum wheel_place */
-    uint8_t slot;
+    uint16_t place; /* enum wheel_place */
 };
 
 struct wheel_list {
@@ -78,11 +82,12 @@ struct wheel_slot {
 struct wheel {
     _Atomic int64_t next_due; /* (l) written; anybody reads */
     CACHE_ALIGNED _Atomic uint32_t locked;
-    uint32_t count;                                     /* (l) nodes in slots and due */
-    uint64_t tick;                                      /* (l) the wheel's own time: nothing below it is in a slot */
-    struct wheel_list due;                              /* (l) */
-    uint64_t occupied[WHEEL_LEVELS];                    /* (l) one bit a slot */
-    struct wheel_slot slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* (l) */
+    uint32_t count;                       /* (l) nodes in slots and due */
+    uint64_t tick;                        /* (l) the wheel's own time: nothing below it is in a slot */
+    struct wheel_list due;                /* (l) */
+    uint64_t near_words;                  /* (l) one bit a word of the near level */
+    uint64_t occupied[WHEEL_WORDS];       /* (l) one bit a slot */
+    struct wheel_slot slots[WHEEL_SLOTS]; /* (l) */
 };
 
 /* What is to happen to a node that is due: called under the wheel's lock, once a due time, in order of due_ns. It must

@@ -132,6 +132,29 @@ TEST(wheel, due_timers_fire_in_order_of_their_deadlines)
     CHECK_EQ(expire(&wheel, start_ns + 1000 * MS), 3000); /* `fire` checks the order */
 }
 
+TEST(wheel, timers_of_the_running_tick_fire_in_order_whenever_they_were_started)
+{
+    static struct timer timers[300];
+    struct random random = { 11 };
+    int64_t tick_ns = ((start_ns >> WHEEL_TICK_BITS) + 1) << WHEEL_TICK_BITS;
+    wheel_init(&wheel, start_ns);
+    for (int i = 0; i < 100; i++)
+        start(&wheel, &timers[i], tick_ns + random_below(&random, 1 << WHEEL_TICK_BITS));
+    uint32_t fired = expire(&wheel, tick_ns); /* the wheel enters the tick: they are sorted */
+    for (int i = 100; i < 300; i++) {
+        int64_t now_ns = tick_ns + i * 2000;
+        start(&wheel, &timers[i], now_ns + random_below(&random, 1 << (WHEEL_TICK_BITS - 1)));
+        fired += expire(&wheel, now_ns); /* `fire` checks the order and that none is early */
+        for (int k = 0; k <= i; k++)
+            CHECK_EQ(timers[k].fired, timers[k].due_ns <= now_ns);
+    }
+    for (int i = 0; i < 300; i += 3) /* from the sorted list, too */
+        fired += wheel_remove(&wheel, &timers[i].node);
+    fired += expire(&wheel, tick_ns + 2 * MS);
+    CHECK_EQ(fired, 300);
+    CHECK_EQ(wheel_next_due(&wheel), NEVER);
+}
+
 TEST(wheel, fire_may_ask_for_another_time)
 {
     struct timer timer;
