@@ -1,4 +1,5 @@
-/* troupe/timer.h: timers: one-shot, periodic, cancelled by anybody. Never early. Source: TMR-01 to TMR-11. */
+/* troupe/timer.h: timers: one-shot, periodic, cancelled by anybody. Never early; those that come within 0.25 ms of
+ * others may wait that long, so that one wake-up does for all. Source: TMR-01 to TMR-11. */
 #ifndef TROUPE_TIMER_H
 #define TROUPE_TIMER_H
 

@@ -84,6 +84,13 @@ void scheduler_stop(void)
 
 /* ---- timers */
 
+/* relaxed: a hint: an older value makes the next round earlier, a younger one TIMER_PACE_NS later at the most */
+static int64_t paced(int64_t due_ns)
+{
+    int64_t earliest = load_relaxed(&scheduler.fired_ns) + TIMER_PACE_NS;
+    return due_ns < earliest ? earliest : due_ns;
+}
+
 int64_t scheduler_next_due(void)
 {
     int64_t earliest = NEVER;
@@ -92,20 +99,24 @@ int64_t scheduler_next_due(void)
         if (due < earliest)
             earliest = due;
     }
-    return earliest;
+    return paced(earliest);
 }
 
 void scheduler_expire(struct context *context, int64_t now_ns)
 {
+    uint32_t fired = 0;
     read_begin();
     for (unsigned i = 0; i < scheduler.wheel_count; i++)
         if (wheel_next_due(scheduler.wheels[i]) <= now_ns)
-            wheel_expire(scheduler.wheels[i], now_ns, scheduler.settings.hooks.fire, context);
+            fired += wheel_expire(scheduler.wheels[i], now_ns, scheduler.settings.hooks.fire, context);
     read_end();
+    if (fired > 0)
+        store_relaxed(&scheduler.fired_ns, now_ns);
 }
 
 void scheduler_timer_earlier(int64_t due_ns)
 {
-    if (due_ns < load_seq_cst(&scheduler.poll_until)) /* the inserter's half of the race in queue/wheel.h */
+    /* the inserter's half of the race in queue/wheel.h */
+    if (paced(due_ns) < load_seq_cst(&scheduler.poll_until))
         poller_interrupt();
 }

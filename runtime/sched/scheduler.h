@@ -11,6 +11,10 @@
 
 enum { WHEELS_MOST = 16 };
 
+/* Between two rounds of timers: what is due meanwhile waits, and is fired by the same round. A timer that comes alone is
+ * exactly on time; many cost a wake-up each round, not one each. */
+#define TIMER_PACE_NS INT64_C(250000)
+
 /* What the floors above do for the scheduler. */
 struct scheduler_hooks {
     int64_t (*fire)(struct wheel_node *node,
@@ -45,6 +49,7 @@ struct scheduler {
     _Atomic uint32_t polling;                               /* 1: somebody has the poll token */
     _Atomic unsigned poller;                                /* who, while asleep in it; WORKERS_MOST: nobody */
     _Atomic int64_t poll_until;                             /* until when it sleeps at most */
+    _Atomic int64_t fired_ns;                               /* when timers were fired last; a hint */
     CACHE_ALIGNED _Atomic uint32_t awake;                   /* workers that are not parked; the watchdog sleeps on it */
     _Atomic uint32_t watchdog_asleep;
 };
@@ -68,7 +73,8 @@ static inline struct wheel *scheduler_wheel(uint64_t receiver)
 void scheduler_timer_earlier(int64_t due_ns);
 /* Fires what is due. */
 void scheduler_expire(struct context *context, int64_t now_ns);
-/* The earliest due time of all wheels, or NEVER. */
+/* When somebody has to fire timers next: the earliest due time of all wheels, but not before the pace allows; NEVER: there
+ * are none. */
 int64_t scheduler_next_due(void);
 
 /* worker.c: starts a thread for workers[index]; NULL: no memory, no thread. */
