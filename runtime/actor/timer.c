@@ -1,13 +1,13 @@
 /* timer.c: timers.
  *
- * A timer is a record with a handle in the table of timers. Its wheel is that of its receiver (TMR-08), and the
- * wheel's lock guards everything
- * about it: whether it is in the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude
- * each other (TMR-02),
- * and a receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets
- * EXITING and then takes
- * the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
- * Reclamation: through RCU, since cancel finds it by handle. */
+ * A timer is in the wheel of its receiver (TMR-08), and the wheel's lock guards everything about it: whether it is in
+ * the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02), and a
+ * receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets EXITING
+ * and then takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ *
+ * Two kinds. One whose starter wants its id has a handle, and since cancel finds it by that, it is freed through RCU.
+ * The other, of tr_send_after without an id, nobody can ever name: it lies in the block of its message, behind the body,
+ * and leaves with it. */
 #include "actor/timer.h"
 
 #include "actor/call.h"
@@ -17,13 +17,19 @@
 #include "base/clock.h"
 #include "sched/scheduler.h"
 
+enum { BODY_WITH_TIMER_MOST = 4096 };
+
 struct timer {
-    uint64_t handle; /* (c) first: the rule of slots.h */
     struct alarm alarm;
     uint64_t to;                /* (c) a pid or a name */
     tr_msg *message;            /* (l) of the wheel; what is delivered */
-    int64_t interval_ns;        /* (c) 0: one-shot */
     struct timer *next, **link; /* (l) of the receiver's list; link NULL: a name's */
+};
+
+struct known_timer {
+    uint64_t handle; /* (c) first: the rule of slots.h */
+    struct timer timer;
+    int64_t interval_ns; /* (c) 0: one-shot */
     struct retired retired;
 };
 
@@ -57,18 +63,18 @@ static void list_remove(struct timer *timer)
 static void release(struct retired *item, void *argument)
 {
     struct context *context = argument;
-    struct timer *timer = CONTAINER_OF(item, struct timer, retired);
-    if (timer->message != NULL)
-        message_free(context, timer->message);
-    pool_free(context->pool, timer);
+    struct known_timer *known = CONTAINER_OF(item, struct known_timer, retired);
+    if (known->timer.message != NULL)
+        message_free(context, known->timer.message);
+    pool_free(context->pool, known);
 }
 
 /* Out of the wheel and the list. */
-static void retire(struct context *context, struct timer *timer)
+static void retire(struct context *context, struct known_timer *known)
 {
-    slots_clear(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS], timer->handle);
-    timer->retired.release = release;
-    reclaim_retire(context->bin, &timer->retired);
+    slots_clear(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS], known->handle);
+    known->retired.release = release;
+    reclaim_retire(context->bin, &known->retired);
 }
 
 static void deliver_now(struct context *context, uint64_t to, tr_msg *message)
@@ -82,26 +88,42 @@ static void deliver_now(struct context *context, uint64_t to, tr_msg *message)
         deliver_to(context, receiver, message);
 }
 
-/* Inside a read section. */
-static int64_t fire(struct alarm *alarm, struct context *context)
+/* The two kinds' alarms, inside a read section. */
+
+static int64_t fire_unknown(struct alarm *alarm, struct context *context)
 {
     struct timer *timer = CONTAINER_OF(alarm, struct timer, alarm);
-    if (timer->interval_ns > 0) {
-        tr_msg *copy = message_copy(context, message_body(timer->message), message_size(timer->message));
-        if (copy != NULL) {
-            copy->tag = timer->message->tag;
-            copy->serial = timer->handle;
-            deliver_now(context, timer->to, copy);
-        } else {
-            context_count(context, COUNT_LOST);
-        }
-        return alarm->node.due_ns + timer->interval_ns;
+    list_remove(timer);
+    deliver_now(context, timer->to, timer->message); /* and the timer in its block */
+    return NEVER;
+}
+
+static void deliver_copy(struct context *context, const struct known_timer *known)
+{
+    const tr_msg *message = known->timer.message;
+    tr_msg *copy = message_copy(context, message_body(message), message_size(message));
+    if (copy == NULL) {
+        context_count(context, COUNT_LOST);
+        return;
+    }
+    copy->tag = message->tag;
+    copy->serial = known->handle;
+    deliver_now(context, known->timer.to, copy);
+}
+
+static int64_t fire_known(struct alarm *alarm, struct context *context)
+{
+    struct timer *timer = CONTAINER_OF(alarm, struct timer, alarm);
+    struct known_timer *known = CONTAINER_OF(timer, struct known_timer, timer);
+    if (known->interval_ns > 0) {
+        deliver_copy(context, known);
+        return alarm->node.due_ns + known->interval_ns;
     }
     tr_msg *message = timer->message;
     timer->message = NULL;
     list_remove(timer);
     deliver_now(context, timer->to, message);
-    retire(context, timer);
+    retire(context, known);
     return NEVER;
 }
 
@@ -112,20 +134,28 @@ void timer_release_for(struct context *context, struct actor *actor)
     for (struct timer *timer; (timer = actor->timers) != NULL;) {
         list_remove(timer);
         wheel_remove_locked(wheel, &timer->alarm.node);
-        retire(context, timer);
+        if (timer->alarm.fire == fire_known)
+            retire(context, CONTAINER_OF(timer, struct known_timer, timer));
+        else
+            message_free(context, timer->message);
     }
     wheel_unlock(wheel);
 }
 
 /* ---- starting */
 
-/* Puts the timer into its receiver's wheel. False: the receiver is dead. Inside a read section. */
+static void prepare(struct timer *timer, int64_t (*fire)(struct alarm *, struct context *), tr_pid to, tr_msg *message)
+{
+    *timer = (struct timer){ .alarm.fire = fire, .to = to.id, .message = message };
+    wheel_node_init(&timer->alarm.node);
+}
+
+/* Puts the timer into its receiver's wheel. False: the receiver is dead (TMR-05). Inside a read section. */
 static bool set_going(struct timer *timer, int64_t due_ns)
 {
     bool by_name = (timer->to & PID_NAME_BIT) != 0, earlier = false;
     struct actor *receiver = by_name ? NULL : actor_find(timer->to);
     struct wheel *wheel = scheduler_wheel(timer->to);
-    slots_publish(context_table(TABLE_TIMERS), timer->handle, timer);
     wheel_lock(wheel);
     bool good = by_name || (receiver != NULL && (load_acquire(&receiver->flags) & ACTOR_EXITING) == 0);
     if (good) {
@@ -142,28 +172,24 @@ static bool set_going(struct timer *timer, int64_t due_ns)
 /* Takes the message, whatever comes of it. */
 static int start(struct context *context, int64_t ms, tr_pid to, tr_msg *message, int64_t interval_ns, tr_timer *out)
 {
-    struct timer *timer = message == NULL ? NULL : pool_alloc(context->pool, sizeof *timer);
-    uint64_t handle = timer == NULL ? 0 : slots_take(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS]);
+    struct known_timer *known = message == NULL ? NULL : pool_alloc(context->pool, sizeof *known);
+    uint64_t handle = known == NULL ? 0 : slots_take(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS]);
     if (handle == 0) {
-        if (timer != NULL)
-            pool_free(context->pool, timer);
+        if (known != NULL)
+            pool_free(context->pool, known);
         if (message != NULL)
             message_free(context, message);
         return TR_ENOMEM;
     }
-    memset(timer, 0, sizeof *timer);
-    timer->handle = message->serial = handle;
-    timer->alarm.fire = fire;
-    wheel_node_init(&timer->alarm.node);
-    timer->to = to.id;
-    timer->message = message;
-    timer->interval_ns = interval_ns;
+    known->handle = message->serial = handle;
+    known->interval_ns = interval_ns;
+    prepare(&known->timer, fire_known, to, message);
     if (out != NULL)
         out->id = handle;
     read_begin();
-    bool going = set_going(timer, deadline_after(clock_now(), ms));
-    if (!going)
-        retire(context, timer); /* TMR-05 */
+    slots_publish(context_table(TABLE_TIMERS), handle, known);
+    if (!set_going(&known->timer, deadline_after(clock_now(), ms)))
+        retire(context, known);
     read_end();
     return TR_OK;
 }
@@ -184,9 +210,47 @@ static int start_message(int64_t ms, tr_pid to, int tag, const void *body, size_
     return status;
 }
 
+/* A message with a timer behind its body, in one block. NULL: no memory. */
+static struct timer *message_with_timer(struct context *context, tr_pid to, int tag, const void *body, size_t size)
+{
+    size_t room = (size + 1 + sizeof(void *) - 1) & ~(sizeof(void *) - 1); /* the body and its zero byte */
+    tr_msg *message = message_new(context, room + sizeof(struct timer));
+    if (message == NULL)
+        return NULL;
+    char *bytes = message_body(message);
+    message->tag = tag;
+    message->meta = (uint32_t)size; /* what stands behind is no part of it */
+    if (size > 0)
+        memcpy(bytes, body, size);
+    bytes[size] = 0;
+    struct timer *timer = (struct timer *)(void *)(bytes + room);
+    prepare(timer, fire_unknown, to, message);
+    return timer;
+}
+
+/* A timer that nobody can name. */
+static int start_unknown(int64_t ms, tr_pid to, int tag, const void *body, size_t size)
+{
+    struct context *context = api_enter();
+    if (context == NULL)
+        return TR_ESTOPPED;
+    struct timer *timer = message_with_timer(context, to, tag, body, size);
+    if (timer != NULL) {
+        read_begin();
+        if (!set_going(timer, deadline_after(clock_now(), ms)))
+            message_free(context, timer->message);
+        read_end();
+    }
+    api_leave(context);
+    return timer == NULL ? TR_ENOMEM : TR_OK;
+}
+
 API int tr_send_after(int64_t ms, tr_pid to, int tag, const void *body, size_t size, tr_timer *timer)
 {
-    return tag < 1 ? TR_EINVAL : start_message(ms, to, tag, body, size, 0, timer);
+    if (tag < 1 || ms < 0)
+        return TR_EINVAL;
+    return timer == NULL && size <= BODY_WITH_TIMER_MOST ? start_unknown(ms, to, tag, body, size)
+                                                         : start_message(ms, to, tag, body, size, 0, timer);
 }
 
 API int tr_start_timer(int64_t ms, tr_pid to, const void *body, size_t size, tr_timer *timer)
@@ -229,8 +293,9 @@ static int64_t look_up(struct context *context, tr_timer id, bool cancel)
 {
     int64_t left = -1;
     read_begin();
-    struct timer *timer = slots_find(context_table(TABLE_TIMERS), id.id);
-    if (timer != NULL) {
+    struct known_timer *known = slots_find(context_table(TABLE_TIMERS), id.id);
+    if (known != NULL) {
+        struct timer *timer = &known->timer;
         struct wheel *wheel = scheduler_wheel(timer->to);
         wheel_lock(wheel);
         bool active = wheel_node_in(&timer->alarm.node);
@@ -242,7 +307,7 @@ static int64_t look_up(struct context *context, tr_timer id, bool cancel)
         }
         wheel_unlock(wheel);
         if (active && cancel)
-            retire(context, timer);
+            retire(context, known);
     }
     read_end();
     return left;

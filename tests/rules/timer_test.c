@@ -178,6 +178,37 @@ static void named_destination(void)
     CHECK_EQ(tr_timer_cancel(timer), -1);
 }
 
+/* Nobody can name these: they lie in their message's block. */
+static void without_id(void);
+TEST(timer, without_an_id_delivers_any_body_and_goes_with_its_destination) { run(without_id); }
+static void without_id(void)
+{
+    static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 31, 32, 200, 4095, 4096, 4097, 100000 };
+    static char bytes[100000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i % 251);
+    tr_pid dead = tr_spawn(waiter, NULL, 0), dying = tr_spawn(waiter, NULL, 0);
+    end_with(dead, TR_KILL);
+    for (size_t i = 0; i < TR_COUNT(sizes); i++) {
+        CHECK_EQ(tr_send_after(20, dying, WORD, bytes, sizes[i], NULL), TR_OK);
+        CHECK_EQ(tr_send_after(0, dead, WORD, bytes, sizes[i], NULL), TR_OK);
+        CHECK_EQ(tr_send_after(0, tr_name("nobody"), WORD, bytes, sizes[i], NULL), TR_OK);
+        CHECK_EQ(tr_send_after((int64_t)i, tr_self(), WORD, bytes, sizes[i], NULL), TR_OK);
+    }
+    end_with(dying, TR_KILL);
+    for (size_t i = 0; i < TR_COUNT(sizes); i++) {
+        const tr_msg *message = tr_receive(TR_INFINITY);
+        RULE("TMR-01");
+        CHECK_EQ(tr_size(message), sizes[i]);
+        CHECK(memcmp(tr_body(message), bytes, sizes[i]) == 0 && ((const char *)tr_body(message))[sizes[i]] == 0);
+        CHECK(tr_ref_of(message).serial == 0 && tr_kind_of(message) == TR_KIND_INFO);
+    }
+    RULE("TMR-05");
+    CHECK(tr_receive(25) == NULL);
+    CHECK_EQ(tr_send_after(-1, tr_self(), WORD, NULL, 0, NULL), TR_EINVAL);
+    CHECK_EQ(tr_send_after(1, tr_self(), 0, NULL, 0, NULL), TR_EINVAL);
+}
+
 static void starter(const tr_msg *arg)
 {
     tr_timer timer;
