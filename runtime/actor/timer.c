@@ -19,10 +19,11 @@
 
 enum { BODY_WITH_TIMER_MOST = 4096 };
 
+/* Behind a small body the second member starts a cache line: what the wheel and the lists touch is in that one. */
 struct timer {
+    uint64_t to;     /* (c) a pid or a name */
+    tr_msg *message; /* (l) of the wheel; what is delivered */
     struct alarm alarm;
-    uint64_t to;                /* (c) a pid or a name */
-    tr_msg *message;            /* (l) of the wheel; what is delivered */
     struct timer *next, **link; /* (l) of the receiver's list; link NULL: a name's */
 };
 
@@ -32,12 +33,6 @@ struct known_timer {
     int64_t interval_ns; /* (c) 0: one-shot */
     struct retired retired;
 };
-
-int64_t timer_fire(struct wheel_node *node, void *context)
-{
-    struct alarm *alarm = CONTAINER_OF(node, struct alarm, node);
-    return alarm->fire(alarm, context);
-}
 
 /* ---- under the wheel's lock */
 
@@ -125,6 +120,25 @@ static int64_t fire_known(struct alarm *alarm, struct context *context)
     deliver_now(context, timer->to, message);
     retire(context, known);
     return NEVER;
+}
+
+/* Fetches what the firing of a timer will touch: one that was started long ago is out of the caches. */
+static void foresee(const struct wheel_node *node)
+{
+    const struct alarm *alarm = CONTAINER_OF(node, struct alarm, node);
+    if (alarm->fire != fire_unknown && alarm->fire != fire_known)
+        return;
+    const struct timer *timer = CONTAINER_OF(alarm, struct timer, alarm);
+    __builtin_prefetch(timer, 1);
+    __builtin_prefetch(timer->link, 1);
+}
+
+int64_t timer_fire(struct wheel_node *node, void *context)
+{
+    struct alarm *alarm = CONTAINER_OF(node, struct alarm, node);
+    if (node->next != NULL && node->next->next != NULL)
+        foresee(node->next->next);
+    return alarm->fire(alarm, context);
 }
 
 void timer_release_for(struct context *context, struct actor *actor)

@@ -224,6 +224,19 @@ static void due_add(struct wheel *wheel, struct wheel_node *chain)
     }
 }
 
+/* Fetches a list's nodes, which were not looked at for long. From both ends, since each is found through the one before:
+ * two are on their way at any time. */
+static void fetch(const struct wheel_list *list)
+{
+    const struct wheel_node *front = list->first, *back = list->last;
+    while (front != back && front->next != back) {
+        front = front->next;
+        back = back->previous;
+        __builtin_prefetch(front, 1);
+        __builtin_prefetch(back, 1);
+    }
+}
+
 /* Takes the nodes out of the slots of one word whose first tick is not after `tick`: slot 0 of the word starts at
  * `first`, each is 2^shift ticks long. */
 static void open_word(struct wheel *wheel, uint32_t word, uint64_t first, uint32_t shift, uint64_t tick,
@@ -234,21 +247,29 @@ static void open_word(struct wheel *wheel, uint32_t word, uint64_t first, uint32
         if (first + ((uint64_t)which << shift) > tick)
             return;
         struct wheel_list *list = &wheel->slots[word * 64 + which].list;
+        fetch(list);
         *(opened->last != NULL ? &opened->last->next : &opened->first) = list->first;
         opened->last = list->last;
         slot_clear(wheel, word * 64 + which);
     }
 }
 
-/* Takes out the nodes of all slots whose first tick is not after `tick`. What stays is in the slots that it is in for
- * the new time too: a slot that starts later shares its upper digits with both. */
-static struct wheel_node *open_slots(struct wheel *wheel, uint64_t tick)
+/* The ticks up to `tick` have begun: their nodes go onto the due list. */
+static void open_near(struct wheel *wheel, uint64_t tick)
 {
     struct wheel_list opened = { 0 };
     for (uint64_t words = wheel->near_words; words != 0; words &= words - 1) {
         uint32_t word = (uint32_t)__builtin_ctzll(words);
         open_word(wheel, word, (wheel->tick & ~NEAR_MASK) + word * 64, 0, tick, &opened);
     }
+    due_add(wheel, opened.first);
+}
+
+/* Takes out the nodes of all far slots whose first tick is not after `tick`. What stays is in the slots that it is in
+ * for the new time too: a slot that starts later shares its upper digits with both. */
+static struct wheel_node *open_far(struct wheel *wheel, uint64_t tick)
+{
+    struct wheel_list opened = { 0 };
     for (uint32_t level = 0; level < WHEEL_FAR_LEVELS; level++) {
         uint64_t first = wheel->tick >> shift_of(level) & ~DIGIT_MASK;
         open_word(wheel, NEAR_WORDS + level, first << shift_of(level), shift_of(level), tick, &opened);
@@ -256,29 +277,22 @@ static struct wheel_node *open_slots(struct wheel *wheel, uint64_t tick)
     return opened.first;
 }
 
-/* Brings the wheel's time to `now_ns`: of the slots that are opened, what lies in a tick that has begun goes onto the
- * due list, the rest to lower levels. */
+/* Brings the wheel's time to `now_ns`. */
 static void advance(struct wheel *wheel, int64_t now_ns)
 {
     uint64_t tick = tick_of(now_ns);
     if (tick < wheel->tick)
         tick = wheel->tick; /* another thread read a later clock and was faster */
-    struct wheel_node *node = open_slots(wheel, tick);
-    struct wheel_node *due = NULL;
-    struct wheel_node **end = &due;
+    struct wheel_node *node = open_far(wheel, tick), *next;
+    open_near(wheel, tick);
     wheel->tick = tick;
-    while (node != NULL) {
-        struct wheel_node *next = node->next;
-        if (tick_of(node->due_ns) <= tick) {
-            *end = node;
-            end = &node->next;
-        } else {
-            slot_insert(wheel, node);
-        }
-        node = next;
+    if (node == NULL)
+        return;
+    for (; node != NULL; node = next) {
+        next = node->next;
+        slot_insert(wheel, node); /* what is due into the slot of the tick that has begun */
     }
-    *end = NULL;
-    due_add(wheel, due);
+    open_near(wheel, tick);
 }
 
 static void fire_first(struct wheel *wheel, wheel_fire fire, void *arg)
