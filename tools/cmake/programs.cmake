@@ -26,10 +26,10 @@ function(troupe_parts name)
 endfunction()
 
 # The command line, with the benchmark's workloads inside (`troupe bench`). Floor 7: it may look down into the runtime.
-file(GLOB command_sources CONFIGURE_DEPENDS tools/troupe/*.c bench/workloads/*.c)
+file(GLOB command_sources CONFIGURE_DEPENDS tools/troupe/*.c bench/workloads/*.c bench/savina/*.c)
 if(EXISTS "${PROJECT_SOURCE_DIR}/tools/troupe/main.c")
     troupe_parts(command_parts ${command_sources})
-    target_link_libraries(command_parts PRIVATE troupe_private)
+    target_link_libraries(command_parts PRIVATE troupe_private m)
     troupe_program(troupe_command tools/troupe/main.c PRIVATE)
     target_link_libraries(troupe_command PRIVATE command_parts troupe_static)
     set_target_properties(troupe_command PROPERTIES OUTPUT_NAME troupe)

@@ -22,7 +22,7 @@ void bench_list(FILE *out)
             snprintf(parameters + used, sizeof parameters - used, " %s=%s", (*at)->defaults[i].name,
                      (*at)->defaults[i].value);
         }
-        fprintf(out, "  %-11s%-32s%s\n", (*at)->name, parameters, (*at)->what);
+        fprintf(out, "  %-27s%-40s %s\n", (*at)->name, parameters, (*at)->what);
     }
     fprintf(out, "  and workers=N (default: the cores that this process may use)\n");
 }

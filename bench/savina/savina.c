@@ -1,0 +1,67 @@
+/* savina.c: what the programs share: starting actors, numbers by chance, checks. */
+#include "savina.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+tr_pid savina_start(const tr_actor *actor, const void *state) { return bench_start(actor, state, actor->state_size); }
+
+int savina_begin(void *state, const tr_msg *arg)
+{
+    memcpy(state, tr_body(arg), tr_size(arg));
+    return TR_OK;
+}
+
+void savina_refuse(const char *needed)
+{
+    fprintf(stderr, "troupe bench: wrong parameters: this needs %s\n", needed);
+    tr_exit(tr_because(TR_WHY_USER, 2, "wrong parameters"));
+}
+
+void *savina_alloc(size_t size)
+{
+    void *memory = tr_alloc(size);
+    if (memory == NULL)
+        tr_exit(tr_because(TR_WHY_STATUS, TR_ENOMEM, "no memory"));
+    return memory;
+}
+
+const void *savina_await(int tag, size_t size)
+{
+    return tr_expect(tr_receive_match(&(tr_match){ .tag = tag }, TR_INFINITY), size);
+}
+
+uint64_t savina_mix(uint64_t value)
+{
+    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+    return value ^ value >> 31;
+}
+
+uint64_t savina_random(uint64_t *seed) { return savina_mix(*seed += UINT64_C(0x9e3779b97f4a7c15)); }
+
+uint64_t savina_below(uint64_t *seed, uint64_t limit) { return savina_random(seed) % limit; }
+
+uint64_t savina_busy(uint64_t steps)
+{
+    uint64_t seed = steps, sum = 0;
+    while (steps-- > 0)
+        sum += savina_random(&seed);
+    return sum;
+}
+
+uint64_t savina_bits(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+void savina_verify_near(const char *what, double got, double want, double tolerance)
+{
+    if (fabs(got - want) <= tolerance)
+        return;
+    fprintf(stderr, "troupe bench: wrong result: %s is %.17g, not %.17g\n", what, got, want);
+    tr_exit(tr_because(TR_WHY_USER, 1, "wrong result: %s", what));
+}
