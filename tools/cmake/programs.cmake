@@ -1,5 +1,5 @@
 # The programs, all into BUILD/bin and linked with the static library. What has no sources yet is not built. The larger ones are a
-# main.c and an archive of their other sources (command_parts, cache_parts), which the unit tests link, too.
+# main.c and an archive of their other sources (command_parts, cache_parts ...), which the unit tests link, too.
 
 set(bin "${PROJECT_BINARY_DIR}/bin")
 
@@ -44,6 +44,29 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/bench/services/cache/main.c")
     target_link_libraries(cache PRIVATE cache_parts troupe_static)
     target_compile_definitions(cache PRIVATE _GNU_SOURCE)
 endif()
+
+# Smaller services, which share a listener and its options (service_parts).
+file(GLOB service_sources CONFIGURE_DEPENDS bench/services/tcp/*.c)
+troupe_parts(service_parts ${service_sources})
+foreach(service echo hello)
+    file(GLOB sources CONFIGURE_DEPENDS bench/services/${service}/*.c)
+    list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+    troupe_program(${service} bench/services/${service}/main.c)
+    if(sources)
+        troupe_parts(${service}_parts ${sources})
+        target_link_libraries(${service} PRIVATE ${service}_parts)
+    endif()
+    target_link_libraries(${service} PRIVATE service_parts troupe_static)
+    target_compile_definitions(${service} PRIVATE _GNU_SOURCE)
+endforeach()
+
+# The load generator of bench/compare: plain threads and epoll, nothing of Troupe.
+file(GLOB load_sources CONFIGURE_DEPENDS bench/load/*.c)
+troupe_parts(load_parts ${load_sources})
+troupe_program(load bench/load/main.c)
+target_link_libraries(load_parts PUBLIC m)
+target_link_libraries(load PRIVATE load_parts Threads::Threads)
+target_compile_definitions(load PRIVATE _GNU_SOURCE)
 
 # The programs that people learn Troupe with: strict C11, nothing but the public headers.
 file(GLOB example_sources CONFIGURE_DEPENDS tests/examples/*.c)
