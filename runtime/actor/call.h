@@ -1,18 +1,16 @@
 /* call.h: requests and their answers, between the runtime's parts.
  *
  * A request is a message of kind CALL, SYSTEM, START or QUERY with the caller's pid and serial. Each request that was
- * delivered is
- * answered exactly once, or its caller has stopped waiting: by tr_reply; or by the server's end, which answers
+ * delivered is answered exactly once, or its caller has stopped waiting: by tr_reply; or by the server's end, which
+ * answers
  *     what is queued or saved          end.c, from the messages
  *     what is handled at the moment    end.c, `current` and `received`
  *     what was handled and not answered (a deferred reply): cold->owed, a table of caller and serial
  * so failure detection needs no monitor (D6). A serial with REF_ALIAS_BIT is the alias of an asynchronous request,
- * which has a monitor of
- * its own: its failure is the DOWN, and nothing is owed.
+ * which has a monitor of its own: its failure is the DOWN, and nothing is owed.
  *
  * `owed` is pruned when it has doubled: entries whose caller no longer waits for that serial go. So it holds at most
- * twice the
- * requests that are really open. */
+ * twice the requests that are really open. */
 #ifndef TROUPE_ACTOR_CALL_H
 #define TROUPE_ACTOR_CALL_H
 

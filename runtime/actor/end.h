@@ -1,8 +1,7 @@
 /* end.h: how a process ends.
  *
  *     who                                         edge                          function
- *     its own tr_exit, assert, crash              ALIVE -> ENDING               actor_exit(own), then after the reset
- *     run_ended
+ *     its own tr_exit, assert, crash              ALIVE -> ENDING               actor_exit(own), after it run_ended
  *     a callback's disposition                    ALIVE -> ENDING               actor_stop
  *     a fatal signal at a cancellation point      any -> DYING                  actor_exit(not own)
  *     a fatal signal at a message boundary        any -> DYING                  actor_die
@@ -20,16 +19,15 @@
  *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
  * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
- * between 7 and 8.
- * Nothing of this allocates but the failures of step 7, which the caller's timeout stands in for when memory is out. */
+ * between 7 and 8. Nothing of this allocates but the failures of step 7, which the caller's timeout stands in for when
+ * memory is out. */
 #ifndef TROUPE_ACTOR_END_H
 #define TROUPE_ACTOR_END_H
 
 #include "actor/actor.h"
 
 /* From the user's code below a public function, or from a callback: drops all frames, and the process ends. Takes the
- * notice. own: by its own
- * doing, so `ended` runs and a crash is reported; false: by a signal. */
+ * notice. own: by its own doing, so `ended` runs and a crash is reported; false: by a signal. */
 NORETURN void actor_exit(struct actor *self, struct notice *notice, bool own);
 
 /* In the process's turn, outside the user's code. Takes the notice. Nothing of the actor may be touched afterwards. */

@@ -1,10 +1,8 @@
 /* handler.c: the turn of an actor.
  *
  * A turn handles messages until the mailbox is empty (the actor is given up), the slice is over (it goes to the end of
- * the run queue,
- * keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on from there
- * later, perhaps on
- * another worker, so the context is read again after every callback. */
+ * the run queue, keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on
+ * from there later, perhaps on another worker, so the context is read again after every callback. */
 #include "actor/handler.h"
 
 #include "actor/call.h"

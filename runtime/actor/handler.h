@@ -15,8 +15,8 @@ enum disposition {
 /* task.run of every actor. */
 struct fiber *actor_run(struct task *task);
 
-/* After a callback: the message is done with. Returns the context, which may be another one than before the callback.
- * */
+/* After a callback: the message is done with. Returns the context, which may be another one than before the
+ * callback. */
 struct context *handler_finish(struct actor *self);
 
 /* The start has succeeded: whoever waits for it is told. */

@@ -1,17 +1,14 @@
 /* message.h: the inside of a message.
  *
  * Layout: a header of 32 bytes, then the body, in one pool block; the smallest block is a cache line, so a body of up
- * to 31 bytes and its
- * zero byte fit in it. Signals (exit, link exit, down) are messages, too: their body area holds a struct notice
- * instead.
+ * to 31 bytes and its zero byte fit in it. Signals (exit, link exit, down) are messages, too: their body area holds a
+ * struct notice instead.
  *
- * Ownership: whoever made it; then the mailbox; then its receiver. `message_release` is the one end of a message in
- * its receiver's hands,
- * `message_free` of one that nobody has received. What keeps a block is written in its flags, which belong to whoever
- * owns the message:
+ * Ownership: whoever made it; then the mailbox; then its receiver. `message_release` is the one end of a message in its
+ * receiver's hands, `message_free` of one that nobody has received. What keeps a block is written in its flags, which
+ * belong to whoever owns the message:
  *     KEPT    it is the user's, from tr_keep or tr_call_msg: a release by the runtime leaves the block alone
- *     QUEUED  it is consumed, but still the first node of its receiver's queue, the run token: its block is freed when
- *     the node is taken
+ *     QUEUED  it is consumed, but still the first node of its receiver's queue, the run token: freed when it is taken
  *     COUNTED it has taken room in a bounded mailbox, and gives it back when it is handled (mailbound.h)
  *     DONE    of a call: answered, its end owes nobody an answer; of EXIT or DOWN: cancelled, dropped when it is met */
 #ifndef TROUPE_ACTOR_MESSAGE_H

@@ -1,14 +1,11 @@
 /* signal.h: signals: how they reach an actor ahead of its messages, and what they do (EXIT-01).
  *
  * They go through the mailbox like messages, so the order per pair is kept; then the sender sets SIG, and wakes the
- * actor if it waits in a
- * call. The owner, at each boundary, fetches all that is queued into `saved` but for the last node, and applies
- * signals as it meets
- * them (D5). An actor dies in its own turn only.
+ * actor if it waits in a call. The owner, at each boundary, fetches all that is queued into `saved` but for the last
+ * node, and applies signals as it meets them (D5). An actor dies in its own turn only.
  *
  * SIG may be set without a signal in the mailbox (it was met in normal order before), never the other way for longer
- * than the sender
- * takes between its put and its set. */
+ * than the sender takes between its put and its set. */
 #ifndef TROUPE_ACTOR_SIGNAL_H
 #define TROUPE_ACTOR_SIGNAL_H
 

@@ -2,33 +2,28 @@
  *
  * The wait word is one of
  *     0             not waiting
- *     WAITING(s)    s << 2 | 1: blocked in its wait number s, off its fiber: whoever makes it BUSY or a reply
- *     schedules it
+ *     WAITING(s)    s << 2 | 1: blocked in wait number s, off its fiber: who makes it BUSY or a reply schedules it
  *     BUSY(s)       s << 2 | 3: the same wait, but already scheduled or running: a reply may come, nobody schedules
  *     reply         a pointer, even: the answer of wait s
  * Edges, each by compare-and-swap, except the first:
- *     0 -> WAITING        the owner's side of the switch (after_park): its registers are saved, so it may be resumed
- *     at once
+ *     0 -> WAITING        the owner's side of the switch (after_park): its registers are saved, it may be resumed
  *     WAITING -> reply    wait_answer: schedules          BUSY -> reply    wait_answer: does not
  *     WAITING -> BUSY     wait_wake (sockets), the timer, a signal: schedules
  *     BUSY -> WAITING     the owner again (after_park)    BUSY -> 0, reply -> 0   the owner, awake
  * Serials never repeat, so a late answer or wake fails its exchange: no late reply, no double wake, and nobody writes
- * to a stack that may
- * be gone.
+ * to a stack that may be gone.
  *
  * Races, each with both halves:
  *  - signal against park: the signaller enqueues, sets SIG, then looks at the wait word [WT1]; the owner makes the
- *  word WAITING, then looks at
- *    SIG [WT2]. Both sequentially consistent: one of them sees the other.
+ *    word WAITING, then, behind a full barrier, looks at SIG [WT2]: one of them sees the other. The barrier of a call
+ *    is the exchange that puts its request into the server's mailbox, with fence_after_rmw.
  *  - the timer's disarming against a new deadline: the timer makes `armed` NEVER, then looks at the deadline again
- *  [WT3]; the owner stores the
- *    deadline, then looks at `armed` [WT4]. Sequentially consistent fences between.
+ *    [WT3]; the owner stores the deadline, then looks at `armed` [WT4]. Full barriers between.
  *  - a deadline that belongs to another wait: the owner stores it before the word is WAITING(s) [WT5] release; the
- *  timer reads the word [WT6]
- *    acquire, then the deadline: what it reads is of wait s or later, and if later, its exchange on WAITING(s) fails.
+ *    timer reads the word [WT6] acquire, then the deadline: what it reads is of wait s or later, and if later, its
+ *    exchange on WAITING(s) fails.
  * Reclamation: actor and cold part are freed a grace period after death; all who are not the owner come through a pid
- * in a read section, or
- * are the timer, which death removes from its wheel under the wheel's lock. */
+ * in a read section, or are the timer, which death removes from its wheel under the wheel's lock. */
 #ifndef TROUPE_ACTOR_WAIT_H
 #define TROUPE_ACTOR_WAIT_H
 
@@ -46,9 +41,8 @@ static inline uint64_t wait_next_serial(struct actor *self) { return ++self->col
 enum wait_result { WAIT_REPLY, WAIT_WOKEN, WAIT_TIMEOUT, WAIT_NO_MEMORY };
 
 /* Parks the calling actor in wait `serial`. `post` (may be NULL) runs once it is parked, on another stack, inside a
- * read section: what makes the
- * event possible is published there or before. By then the actor may have been woken, run elsewhere, or have ended:
- * arg is not on its stack. Returns
+ * read section: what makes the event possible is published there or before. By then the actor may have been woken, run
+ * elsewhere, or have ended: arg is not on its stack. Returns
  *     WAIT_REPLY      *reply is the caller's
  *     WAIT_WOKEN      wait_wake was called: look again (only if `wakeable`; else such wakes are passed over)
  *     WAIT_TIMEOUT    the deadline (ns; NEVER) has passed, and no reply came; none will
@@ -58,8 +52,7 @@ enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline,
                           void *arg, tr_msg **reply);
 
 /* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the
- * caller's. Any thread with a
- * context; inside a read section. */
+ * caller's. Any thread with a context; inside a read section. */
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
 static inline bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
 {

@@ -1,10 +1,9 @@
 /* context.h: what a thread that is inside the runtime has of its own: pools, caches, counters, its flight recorder.
  *
- * A worker's context is the head of its struct worker; a foreign thread gets one at its first call and gives it back
- * at its end.
- * Owner only, but for the counters, which others add up (`context_sum`). The address of a thread-local must not be
- * cached over a
- * block (D2), so `context_self` computes it anew at every call and its result is not kept over a block. */
+ * A worker's context is the head of its struct worker; a foreign thread gets one at its first call and gives it back at
+ * its end. Owner only, but for the counters, which others add up (`context_sum`). The address of a thread-local must
+ * not be cached over a block (D2), so `context_self` computes it anew at every call and its result is not kept over a
+ * block. */
 #ifndef TROUPE_SCHED_CONTEXT_H
 #define TROUPE_SCHED_CONTEXT_H
 
@@ -55,8 +54,7 @@ struct context *context_self(void);
 #endif
 
 /* Of a foreign thread: its context, made at its first call, marked as inside until context_leave_foreign; calls nest.
- * NULL: the runtime does
- * not run, or no memory. While any foreign thread is inside, the runtime does not go away. */
+ * NULL: the runtime does not run, or no memory. While any foreign thread is inside, the runtime does not go away. */
 struct context *context_enter_foreign(void);
 void context_leave_foreign(struct context *context);
 

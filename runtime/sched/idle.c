@@ -1,27 +1,21 @@
 /* idle.c: what a worker does that has no task: look, search, poll, park; and who wakes it.
  *
- * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief
- * notes where the
- * victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. A victim whose turn
- * did not end in
- * between (a long turn) is robbed at the first second look. After SEARCH_ROUNDS looks without a task to note it parks.
+ * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief notes
+ * where the victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. After
+ * SEARCH_ROUNDS looks without a task it parks. The guests of a worker (worker.h) are robbed only while it is revoked.
  *
  * Two halves of one race, mirrored:
  *     sleeper   sets its bit in `idle`;  [ID2] seq_cst fence;  looks at the global queue, the end, the wheels;  sleeps
- *     producer  puts into the global queue;  [ID1] seq_cst fence;  looks at `idle`, clears a bit that it finds, and
- *     wakes its owner
+ *     producer  puts into the global queue;  [ID1] seq_cst fence;  looks at `idle`, clears a bit that it finds, wakes
  * One of the two fences comes first in their total order, so either the sleeper sees the task or the producer sees the
- * bit. A
- * producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching` before its
- * [ID2].
- * The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race; `poll_until` is its
- * "until when".
- * Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there
- * is no second waker.
+ * bit. A producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching`
+ * before its [ID2]. The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race;
+ * `poll_until` is its "until when". Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and
+ * `awake` and sets its park word; there is no second waker.
  *
  * What is not woken for: a task in a worker's own ring or next. The watchdog looks at the rings every tick and wakes a
- * thief when a
- * task stayed in one over a tick while somebody is parked; a thief that found more than it can run wakes the next.
+ * thief when a task stayed in one over a tick while somebody is parked; a thief that found more than it can run wakes
+ * the next.
  *
  * Bounds: a search is SEARCH_ROUNDS * SEARCH_NS of mostly sleep; nothing spins. */
 #include "base/clock.h"

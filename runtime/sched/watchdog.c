@@ -2,21 +2,19 @@
  * others (D11).
  *
  * Each tick it
- *   ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message
- *   boundary),
- *   revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues
- *   its `next`, and sees that a
- *   spare works in its place,
- *   reports a turn that has lasted settings.slow_turn_ms, once,
- *   wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody
- *   has it,
- *   fires timers if nobody has for a tick,
- *   publishes the time, for deadlines that are far away (base/tick.h),
- *   and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
+ *  - ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message
+ *    boundary),
+ *  - revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues its
+ *    `next`, and sees that a spare works in its place,
+ *  - reports a turn that has lasted settings.slow_turn_ms, once,
+ *  - wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has
+ *    it,
+ *  - fires timers if nobody has for a tick,
+ *  - publishes the time, for deadlines that are far away (base/tick.h),
+ *  - and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
  * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the
- * watchdog announces
- * its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement; [WD2], both
- * sequentially consistent.
+ * watchdog announces its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement;
+ * [WD2], both sequentially consistent.
  *
  * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
  * `reinstate`. */

@@ -10,17 +10,15 @@
  *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
  *     ring    FIFO; may be robbed (idle.c)
  *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
- *     pinned  of one worker: tasks that it alone may run; whoever finds one elsewhere hands it back (schedule_on);
- *     never robbed
+ *     pinned  of one worker: tasks that it alone may run (schedule_on); never robbed
  *     guests  of one worker: tasks that do little but send to what runs there (schedule_with): torn from it, each of
- *     their messages would cost what cache lines cost between cores; robbed only if the worker is revoked
+ *             their messages would cost what cache lines cost between cores; robbed only if the worker is revoked
  *
  * Takeover (D11). A worker whose turn does not end is revoked by the watchdog, which then empties `next` for it:
  *     worker:    [TK1] in_runtime = 1; compiler barrier; if (revoked) inject else use next/ring ... in_runtime = 0
  *     watchdog:  revoked = 1; [TK2] membarrier; if (in_runtime == 0) next is the watchdog's to take
  * The membarrier makes a full fence of the worker's compiler barrier: either the watchdog sees in_runtime == 1 and
- * tries again later, or
- * the worker's next entry sees revoked == 1. [TK1] pairs with [TK2].
+ * tries again later, or the worker's next entry sees revoked == 1. [TK1] pairs with [TK2].
  *
  * Field key: (o) the worker's own thread; (c) constant after start; (w) written by the worker, read by others. */
 #ifndef TROUPE_SCHED_WORKER_H
@@ -109,13 +107,12 @@ void schedule_with(struct context *context, unsigned index, struct task *task);
 /* On the other side of worker_resume: the fiber that was left goes to the cache of the worker that left it. */
 void worker_put_back(void *fiber);
 
-/* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in between.
- * */
+/* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in
+ * between. */
 
-/* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs
- * first: only there may others
- * learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another thread. False, and
- * nothing happened: no memory. */
+/* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first:
+ * only there may others learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another
+ * thread. False, and nothing happened: no memory. */
 static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
 {
     struct worker *worker = worker_self();
@@ -152,10 +149,9 @@ NORETURN void worker_reset(void (*then)(void *arg), void *arg);
 /* The time, as old as the last housekeeping of this worker; exact enough for nothing but slices and statistics. */
 int64_t worker_time(struct context *context);
 
-/* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in
- * the user's code, 1 in a call
- * from there, 2 in a call from a callback that the runtime makes in the middle of its work; only at 1 may a task
- * block. [TK1] */
+/* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in the
+ * user's code, 1 in a call from there, 2 in a call from a callback that the runtime makes in the middle of its work;
+ * only at 1 may a task block. [TK1] */
 static ALWAYS_INLINE void runtime_enter(struct worker *worker)
 {
     uint32_t depth = load_relaxed(&worker->in_runtime) + 1;
