@@ -57,6 +57,7 @@ enum { RAN_NOWHERE = 255 }; /* or on a worker beyond */
 enum actor_life { LIFE_STARTING, LIFE_ALIVE, LIFE_ENDING, LIFE_DYING };
 
 struct relation;
+struct link_end;
 struct name_entry;
 struct cold;
 struct owed;
@@ -88,7 +89,7 @@ struct actor {
     struct name_entry *name; /* (l) */
     struct cold *cold;       /* (o) NULL until it is needed */
     /* line 2 */
-    struct relation *links;    /* (l) */
+    struct link_end *links;    /* (l) */
     struct relation *watchers; /* (l) monitors on this actor: the targets' halves */
     uint64_t parent;           /* (c) from the start function that linked; 0 */
     uint32_t state_size;       /* (c) */

@@ -35,7 +35,7 @@ enum message_kind {
     KIND_DOWN,        /* with a notice; the target's half of a monitor */
     KIND_TIMEOUT,     /* the node embedded in an actor's cold part: its own timer; no block */
     KIND_EXIT_SIGNAL, /* from here on they act when they are met, ahead of the mailbox: exit/2; with a notice */
-    KIND_LINK_EXIT,   /* with a notice; the dead one's half of a link */
+    KIND_LINK_EXIT,   /* with a notice; a link whose other end has died */
     KIND_QUERY        /* is_alive, info: a call that is answered when it is met */
 };
 

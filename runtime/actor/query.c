@@ -21,6 +21,14 @@ static size_t count_relations(const struct relation *half)
     return count;
 }
 
+static size_t count_links(const struct link_end *end)
+{
+    size_t count = 0;
+    for (; end != NULL; end = end->next)
+        count++;
+    return count;
+}
+
 static size_t count_monitors(const struct relation *half)
 {
     size_t count = 0;
@@ -82,7 +90,7 @@ static void peek(struct actor *actor, tr_process_info *info)
     info->memory = actor_block_size(actor);
     names_copy(actor, info->name, sizeof info->name);
     actor_lock(actor);
-    info->links = count_relations(actor->links);
+    info->links = count_links(actor->links);
     info->monitored_by = count_relations(actor->watchers);
     actor_unlock(actor);
 }
@@ -110,14 +118,13 @@ static void fill(struct actor *self, tr_process_info *info)
     }
 }
 
-/* The pids of links, the EXIT of some may be on its way, or of those who watch. */
-static tr_msg *list_pids(struct context *context, struct actor *self, struct relation *const *list)
+static tr_msg *list_watchers(struct context *context, struct actor *self)
 {
     actor_lock(self);
     size_t at = 0;
-    tr_msg *reply = message_new(context, count_relations(*list) * sizeof(tr_pid));
-    for (const struct relation *half = *list; reply != NULL && half != NULL; half = half->next)
-        ((tr_pid *)message_body(reply))[at++] = (tr_pid){ half->peer != 0 ? half->peer : half->twin->message.sender };
+    tr_msg *reply = message_new(context, count_relations(self->watchers) * sizeof(tr_pid));
+    for (const struct relation *half = self->watchers; reply != NULL && half != NULL; half = half->next)
+        ((tr_pid *)message_body(reply))[at++] = (tr_pid){ half->peer };
     actor_unlock(self);
     return reply;
 }
@@ -136,6 +143,18 @@ static tr_msg *list_monitors(struct context *context, struct actor *self)
     return reply;
 }
 
+/* The EXIT of some may be on its way. */
+static tr_msg *list_links(struct context *context, struct actor *self)
+{
+    actor_lock(self);
+    size_t at = 0;
+    tr_msg *reply = message_new(context, count_links(self->links) * sizeof(tr_pid));
+    for (struct link_end *end = self->links; reply != NULL && end != NULL; end = end->next)
+        ((tr_pid *)message_body(reply))[at++] = (tr_pid){ link_peer(end) };
+    actor_unlock(self);
+    return reply;
+}
+
 /* The answer, as a message; NULL: no memory. */
 static tr_msg *answer(struct context *context, struct actor *self, enum question question)
 {
@@ -146,8 +165,8 @@ static tr_msg *answer(struct context *context, struct actor *self, enum question
         if (reply != NULL)
             fill(self, message_body(reply));
         return reply;
-    case QUERY_LINKS: return list_pids(context, self, &self->links);
-    case QUERY_MONITORED_BY: return list_pids(context, self, &self->watchers);
+    case QUERY_LINKS: return list_links(context, self);
+    case QUERY_MONITORED_BY: return list_watchers(context, self);
     case QUERY_MONITORS: return list_monitors(context, self);
     case QUERY_MESSAGES: return list_messages(context, self);
     default: return message_new(context, 0);

@@ -1,4 +1,4 @@
-/* relation.c: links, monitors and aliases. */
+/* relation.c: monitors and aliases; links are in link.c. */
 #include "actor/relation.h"
 
 #include "actor/signal.h"
@@ -14,14 +14,6 @@ static void insert(struct relation **list, struct relation *half)
     *list = half;
 }
 
-/* Behind those that have signalled: these stay in front, for find_signalled. Bound: the EXITs that are on their way. */
-static void insert_link(struct relation **list, struct relation *half)
-{
-    while (*list != NULL && (*list)->peer == 0)
-        list = &(*list)->next;
-    insert(list, half);
-}
-
 static void take_out(struct relation *half)
 {
     *half->link = half->next;
@@ -29,6 +21,8 @@ static void take_out(struct relation *half)
         half->next->link = half->link;
     half->link = NULL;
 }
+
+/* ---- monitors */
 
 static struct relation *new_half(struct context *context, uint64_t sender, int tag, uint64_t peer)
 {
@@ -40,109 +34,6 @@ static struct relation *new_half(struct context *context, uint64_t sender, int t
     }
     return half;
 }
-
-/* Turns a half into the signal that it is for; its twin is told, and stands in front of its list, so that it is found
- * without a search. */
-static void send_off(struct relation *half, enum message_kind kind, struct notice *notice,
-                     struct relation **list_of_twin)
-{
-    struct relation *twin = half->twin;
-    take_out(half);
-    if (twin != NULL) {
-        twin->peer = 0;
-        take_out(twin);
-        insert(list_of_twin, twin);
-    }
-    message_set_kind(&half->message, kind);
-    half->notice = notice_take(notice);
-}
-
-/* The half of a in a link of a and b; both locked. Walks both lists at once: as long as the shorter one. */
-static struct relation *find_link(struct actor *a, struct actor *b)
-{
-    struct relation *of_a = a->links, *of_b = b->links;
-    for (; of_a != NULL && of_b != NULL; of_a = of_a->next, of_b = of_b->next) {
-        if (of_a->peer == b->pid)
-            return of_a;
-        if (of_b->peer == a->pid)
-            return of_b->twin;
-    }
-    return NULL;
-}
-
-/* ---- links */
-
-int relation_link(struct context *context, struct actor *a, struct actor *b)
-{
-    struct relation *of_a = new_half(context, a->pid, TR_MSG_EXIT, b->pid);
-    struct relation *of_b = of_a == NULL ? NULL : new_half(context, b->pid, TR_MSG_EXIT, a->pid);
-    int status = of_b == NULL ? TR_ENOMEM : TR_OK;
-    if (status == TR_OK) {
-        actor_lock_two(a, b);
-        if (((load_relaxed(&a->flags) | load_relaxed(&b->flags)) & ACTOR_GONE) != 0) /* relaxed: under both locks */
-            status = TR_ENOPROC;
-        else if (find_link(a, b) == NULL) {
-            of_a->twin = of_b;
-            of_b->twin = of_a;
-            insert_link(&a->links, of_a);
-            insert_link(&b->links, of_b);
-            of_a = of_b = NULL; /* theirs now */
-        }
-        actor_unlock_two(a, b);
-    }
-    if (of_a != NULL)
-        pool_free(context->pool, of_a);
-    if (of_b != NULL)
-        pool_free(context->pool, of_b);
-    if (status == TR_OK && of_a == NULL)
-        trace_event(context->trace, TRACE_LINK, b->pid);
-    return status;
-}
-
-/* Its own half of a link whose EXIT is on its way; such halves stand in front. */
-static struct relation *find_signalled(struct actor *self, uint64_t peer)
-{
-    for (struct relation *half = self->links; half != NULL && half->peer == 0; half = half->next)
-        if (half->twin->message.sender == peer)
-            return half;
-    return NULL;
-}
-
-void relation_unlink(struct context *context, struct actor *self, uint64_t peer)
-{
-    read_begin();
-    struct actor *other = actor_find(peer);
-    actor_lock_two(self, other);
-    struct relation *half = other == NULL || other == self ? NULL : find_link(self, other), *twin = NULL;
-    if (half != NULL) {
-        twin = half->twin;
-        take_out(twin);
-    } else if ((half = find_signalled(self, peer)) != NULL) {
-        message_flag(&half->twin->message, MESSAGE_DONE); /* LINK-05: it may be in the mailbox, but acts no more */
-    }
-    if (half != NULL)
-        take_out(half);
-    actor_unlock_two(self, other);
-    read_end();
-    if (half != NULL)
-        pool_free(context->pool, half);
-    if (twin != NULL)
-        pool_free(context->pool, twin);
-}
-
-bool relation_link_ended(struct context *context, struct actor *self, tr_msg *signal)
-{
-    struct relation *half = ((struct relation *)(void *)signal)->twin;
-    if (half == NULL)
-        return false;
-    actor_lock(self);
-    take_out(half);
-    actor_unlock(self);
-    pool_free(context->pool, half);
-    return true;
-}
-
-/* ---- monitors */
 
 static void free_watcher_half(struct retired *item, void *context)
 {
@@ -372,34 +263,36 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
 
 /* ---- death */
 
-/* Signals the first half of a list, or frees it if its twin's holder has ended. False: the list is empty. */
-static bool release_first(struct context *context, struct actor *self, struct relation **list, enum message_kind kind,
-                          struct notice *notice)
+/* Turns the target's half into the DOWN; its twin is told. Both locked. */
+static void send_off(struct relation *half, struct notice *notice)
+{
+    take_out(half);
+    half->twin->peer = 0;
+    message_set_kind(&half->message, KIND_DOWN);
+    half->notice = notice_take(notice);
+}
+
+/* Sends the first DOWN. False: nobody watches. */
+static bool release_watcher(struct context *context, struct actor *self, struct notice *notice)
 {
     read_begin();
     actor_lock(self);
-    struct relation *half = *list;
+    struct relation *half = self->watchers;
     uint64_t peer = half == NULL ? 0 : half->peer;
-    if (half != NULL && peer == 0)
-        take_out(half);
     actor_unlock(self);
     struct actor *other = peer == 0 ? NULL : actor_find(peer);
-    if (other != NULL) { /* else: it is about to signal this half, or to remove it; look again */
+    if (other != NULL) { /* else: it is about to remove this half; look again */
         actor_lock_two(self, other);
-        half = *list;
+        half = self->watchers;
         bool same = half != NULL && half->peer == peer;
         if (same)
-            send_off(half, kind, notice, kind == KIND_DOWN ? &other->cold->monitors : &other->links);
+            send_off(half, notice);
         actor_unlock_two(self, other);
-        if (same && kind == KIND_DOWN)
+        if (same)
             deliver_to(context, other, &half->message);
-        else if (same)
-            signal_deliver(context, other, &half->message);
     }
     read_end();
-    if (half != NULL && peer == 0)
-        pool_free(context->pool, half);
-    return half != NULL || peer != 0;
+    return peer != 0;
 }
 
 static void release_monitors(struct context *context, struct actor *self)
@@ -425,8 +318,7 @@ void relation_release_all(struct context *context, struct actor *self, struct no
 {
     if (self->cold != NULL)
         release_monitors(context, self); /* first: whoever hears of the end finds it watching nobody */
-    while (release_first(context, self, &self->links, KIND_LINK_EXIT, notice))
-        ;
-    while (release_first(context, self, &self->watchers, KIND_DOWN, notice))
+    link_release_all(context, self, notice);
+    while (release_watcher(context, self, notice))
         ;
 }

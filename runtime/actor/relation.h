@@ -1,26 +1,25 @@
-/* relation.h: links, monitors and aliases: records of two halves, made and removed synchronously under the lock bits
- * of both actors.
+/* relation.h: links, monitors and aliases: made and removed synchronously under the lock bits of both actors.
  *
- * A half is 64 bytes. Of a link, each actor holds one; of a monitor, the target holds one in `watchers` and the
- * watcher one in
- * cold->monitors. The half that an actor holds as the one who may die is the signal itself: EXIT to its link, DOWN to
- * its watcher; so
- * dying allocates nothing (D7).
+ * Who dies allocates nothing for those who are to hear of it: the record is the signal (D7).
  *
- *     field            link: half of A (peer B)    target's half            watcher's half, alias
- *     message.sender   A, who would die            the target               the watcher
- *     message.serial   0                           the monitor's handle     its handle, under which it is in the table
- *     of refs
- *     message.tag      TR_MSG_EXIT                 TR_MSG_DOWN              alias mode: 0, TR_ALIAS_...
- *     peer             B; 0: it has signalled      the watcher              the target; 0: it has signalled, or there
- *     is none
- *     twin             the half of B               the watcher's half       the target's half
+ * A link is one record of 64 bytes with an end for each of the two, in its holder's list.
+ *     linked      notice is NULL; both ends are in their lists
+ *     signalled   one has ended: its end has become the message, EXIT; the other's end is `last`, in front of its list
+ * Edges: linked -> signalled: the death of either (link_signal). linked -> freed: unlink. signalled -> `last` in no list: the
+ * EXIT is met, or its receiver has unlinked (DONE: it is dropped when it is met, LINK-05) or dies. From signalled on the
+ * record belongs to the receiver's mailbox, as any message, and is freed as one.
  *
- * When X dies (end.c), each half that it holds is taken out of its list under both locks and sent; the twin's peer
- * becomes 0:
- * "signalled", its twin is on its way. Then
- *     unlink, demonitor(flush) by the twin's holder mark the one on its way DONE: it is dropped when it is met
- *     (LINK-05, MON-06)
+ * A monitor is two halves: the target holds one in `watchers`, the watcher one in cold->monitors. The target's half is the DOWN.
+ *
+ *     field                   target's half            watcher's half, alias
+ *     message.sender          the target               the watcher
+ *     message.serial          the monitor's handle     its handle, under which it is in the table of refs
+ *     message.tag             TR_MSG_DOWN              alias mode: 0, TR_ALIAS_...
+ *     peer                    the watcher              the target; 0: it has signalled, or there is none
+ *     twin                    the watcher's half       the target's half
+ *
+ * When the target dies (end.c), each half in `watchers` is taken out under both locks and sent; its twin's peer becomes 0. Then
+ *     demonitor(flush) marks the one on its way DONE (MON-06)
  *     meeting it removes the twin
  * A half on its way belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.
  *
@@ -30,6 +29,41 @@
 
 #include "actor/actor.h"
 
+struct link_end {
+    struct link_end *next, **link; /* (l) of the holder's list */
+    uint64_t pid;                  /* (c) the holder's */
+};
+
+struct link {
+    union {
+        struct link_end first; /* linked */
+        tr_msg message;        /* signalled */
+    };
+    struct notice *notice; /* (l) NULL until it is signalled; where message_notice expects it */
+    struct link_end last;
+};
+
+_Static_assert(offsetof(struct link, notice) == sizeof(tr_msg), "a link that is signalled is a message with a notice");
+_Static_assert(sizeof(struct link) == POOL_GRAIN, "a link is found by either end: link_of");
+
+static inline struct link *link_of(struct link_end *end)
+{
+    return (struct link *)(void *)((char *)end - ((uintptr_t)end & (POOL_GRAIN - 1)));
+}
+static inline bool link_signalled(struct link_end *end) { return link_of(end)->notice != NULL; }
+/* Of a link that is not signalled. */
+static inline struct link_end *link_other_end(struct link_end *end)
+{
+    struct link *link = link_of(end);
+    return end == &link->first ? &link->last : &link->first;
+}
+/* Who is linked to the end's holder, or was. */
+static inline uint64_t link_peer(struct link_end *end)
+{
+    return link_signalled(end) ? link_of(end)->message.sender : link_other_end(end)->pid;
+}
+
+/* Half of a monitor, or an alias. */
 struct relation {
     tr_msg message;
     union {
@@ -51,8 +85,8 @@ _Static_assert(sizeof(struct relation) == 64, "a half is one cache line");
 #define REF_ALIAS_BIT \
     (UINT64_C(1) << 63) /* a call's serial with it is the handle of an alias, without it a wait's number */
 
-/* Owner: meets a LINK_EXIT. False: the link is gone. */
-bool relation_link_ended(struct context *context, struct actor *self, tr_msg *signal);
+/* Owner: meets a LINK_EXIT. False: it has unlinked meanwhile. */
+bool relation_link_ended(struct actor *self, tr_msg *signal);
 /* Owner: meets a DOWN: removes its own half. */
 void relation_down_met(struct context *context, struct actor *self, tr_msg *down);
 
@@ -73,5 +107,8 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
 
 /* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). GONE is set. */
 void relation_release_all(struct context *context, struct actor *self, struct notice *notice);
+
+/* The part of it that is about links. */
+void link_release_all(struct context *context, struct actor *self, struct notice *notice);
 
 #endif

@@ -80,11 +80,11 @@ static struct notice *apply_exit(struct actor *self, tr_msg *signal, bool *visib
 }
 
 /* EXIT-01, the rows of links. */
-static struct notice *apply_link_exit(struct context *context, struct actor *self, tr_msg *signal, bool *visible)
+static struct notice *apply_link_exit(struct actor *self, tr_msg *signal, bool *visible)
 {
     struct notice *notice = *message_notice(signal);
-    if ((message_flags(signal) & MESSAGE_DONE) != 0 || !relation_link_ended(context, self, signal))
-        return NULL; /* unlinked meanwhile */
+    if (!relation_link_ended(self, signal))
+        return NULL;
     if (actor_traps(self)) {
         become_message(signal);
         *visible = true;
@@ -98,7 +98,7 @@ struct notice *signal_apply(struct context *context, struct actor *self, tr_msg 
     *visible = false;
     switch (message_kind(signal)) {
     case KIND_EXIT_SIGNAL: return apply_exit(self, signal, visible);
-    case KIND_LINK_EXIT: return apply_link_exit(context, self, signal, visible);
+    case KIND_LINK_EXIT: return apply_link_exit(self, signal, visible);
     default: query_answer(context, self, signal); return NULL;
     }
 }

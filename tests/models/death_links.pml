@@ -1,7 +1,8 @@
 /* death_links.pml: death against link, unlink, register, monitor, demonitor and call (D7; risk 4 of the design).
  *
- * A link has two halves, one in each actor's list; the half of the one who dies is the EXIT signal itself. Everything is done under
- * the lock bits of both, in index order. Death: EXITING under the lock (no name any more), the name freed, GONE under the lock (no
+ * A link is one record with an end in each actor's list; at a death it becomes the EXIT signal itself, and only the other's end stays
+ * in its list (here: ON_ITS_WAY and SIGNALLED). A monitor has two halves. Everything is done under the lock bits of both, in index
+ * order. Death: EXITING under the lock (no name any more), the name freed, GONE under the lock (no
  * link and no monitor any more), every half sent and its twin marked as signalled, the slot cleared, a grace period, the mailbox
  * drained for the last time, the memory freed. Unlink and demonitor mark a half that is on its way as done.
  *
@@ -30,7 +31,7 @@ bit exiting[2], gone[2], cleared[2], freed[2], lock_bit[3];
 byte readers[2], name_of; /* 1 + who has the name */
 chan box[3] = [4] of { mtype };
 chan answers = [2] of { bit };
-/* the link: the half of each; that of x is sent to 1 - x */
+/* the link: the end of each; x's death sends it to 1 - x */
 mtype half[2] = NOTHING;
 bit done[2];
 /* the monitor of 2 on 0 */
