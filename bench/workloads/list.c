@@ -23,6 +23,7 @@ const struct workload *const bench_workloads[] = {
     &bench_idle,
     &bench_blocked,
     &bench_restart,
+    &bench_children,
     &bench_crash,
     &bench_hog,
     &bench_selective,
