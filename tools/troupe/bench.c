@@ -82,16 +82,20 @@ static void coordinator(const tr_msg *arg)
     bench->workload->run(bench);
 }
 
-/* The root process: lives as long as the coordinator and tells why that has ended, if it was a crash. */
+/* The root process: lives as long as the coordinator. If that ends in a crash, a wrong result for one, which is found
+ * after the measurement, there is no result. */
 static void root(const tr_msg *arg)
 {
+    struct bench *bench = *(struct bench *const *)tr_expect(arg, sizeof bench);
     tr_ref monitor;
     tr_reason reason;
     char text[128];
     tr_spawn_monitor(coordinator, tr_body(arg), tr_size(arg), &monitor);
     tr_must(tr_await_down(monitor, TR_INFINITY, &reason));
-    if (!tr_reason_clean(&reason))
-        fprintf(stderr, "troupe bench: %s\n", tr_reason_text(&reason, text, sizeof text));
+    if (tr_reason_clean(&reason))
+        return;
+    bench->done = false;
+    fprintf(stderr, "troupe bench: %s\n", tr_reason_text(&reason, text, sizeof text));
 }
 
 static void print_result(const struct bench *bench)
