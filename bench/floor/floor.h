@@ -11,13 +11,10 @@
 #ifndef TROUPE_BENCH_FLOOR_H
 #define TROUPE_BENCH_FLOOR_H
 
-#include <inttypes.h>
+#include "program.h"
+
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { FLOOR_SLOTS = 1 << 12, FLOOR_RING = 1 << 12, FLOOR_SLOT_BITS = 26, FLOOR_ACTOR_BYTES = 128, FLOOR_TURN = 4096 };
 
@@ -55,21 +52,6 @@ static struct message *pool;
 static struct actor *next_slot, *run_ring[FLOOR_RING];
 static uint64_t ring_head, ring_tail;
 static bool finished;
-
-static inline int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static inline void must(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "floor: %s\n", what);
-    exit(1);
-}
 
 static inline struct message *message_new(void)
 {
@@ -182,22 +164,6 @@ static inline void run_all(void)
     struct actor *actor;
     while (!finished && (actor = next_actor()) != NULL)
         run_actor(actor);
-}
-
-/* The value of key=N among the arguments. */
-static inline uint64_t parameter(int argc, char **argv, const char *key, uint64_t otherwise)
-{
-    for (int i = 1; i < argc; i++)
-        if (strncmp(argv[i], key, strlen(key)) == 0 && argv[i][strlen(key)] == '=')
-            otherwise = strtoull(argv[i] + strlen(key) + 1, NULL, 10);
-    return otherwise;
-}
-
-static inline void print_result(const char *workload, const char *parameters, uint64_t ops, int64_t start_ns)
-{
-    printf("{\"peer\":\"floor\",\"version\":\"1\",\"workload\":\"%s\",\"params\":{%s\"workers\":1},\"ops\":%" PRIu64
-           ",\"seconds\":%.6f}\n",
-           workload, parameters, ops, (double)(now_ns() - start_ns) / 1e9);
 }
 
 #endif
