@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MOVES = 6, UNKNOWN = UINT32_MAX, EFFORT = 100 };
+enum { MOVES = 6, UNKNOWN = INT32_MAX, EFFORT = 100 };
 
 /* The grid: which moves lead on from a node, a bit each. Complete before the first actor starts. */
 struct grid {
@@ -102,7 +102,8 @@ static int worker_start(void *state, const tr_msg *arg)
     savina_begin(state, arg);
     uint64_t own = (uint64_t)me->grid.size * me->grid.size * me->grid.size / me->workers + 1;
     me->best = savina_alloc(own * sizeof *me->best);
-    memset(me->best, 0xff, own * sizeof *me->best);
+    for (uint64_t i = 0; i < own; i++)
+        me->best[i] = UNKNOWN;
     me->bound = UNKNOWN;
     me->outgoing = savina_alloc(me->workers * sizeof *me->outgoing);
     return TR_OK;
@@ -293,7 +294,8 @@ static const tr_actor master_actor = {
 static uint32_t shortest(const struct grid *grid)
 {
     uint32_t nodes = grid->size * grid->size * grid->size, *lengths = savina_alloc(nodes * sizeof *lengths), length;
-    memset(lengths, 0xff, nodes * sizeof *lengths);
+    for (uint32_t node = 0; node < nodes; node++)
+        lengths[node] = UNKNOWN;
     lengths[0] = 0;
     for (uint32_t node = 0; node < grid->target; node++)
         for (uint32_t move = 0; move < MOVES && lengths[node] != UNKNOWN; move++) {
