@@ -1,5 +1,5 @@
 # What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
-# services.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models, install.
+# services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models, install.
 
 set(test_bin "${PROJECT_BINARY_DIR}/tests")
 set(launch_bin "${PROJECT_BINARY_DIR}/launch")
@@ -144,7 +144,7 @@ foreach(source IN LISTS example_sources)
     endif()
 endforeach()
 
-# --- services: scripts that get the folder of the programs; C programs beside them are clients
+# --- services, bench: scripts that get the folder of the programs; C programs beside them are clients
 file(GLOB sources CONFIGURE_DEPENDS tests/services/*.c)
 find_library(hiredis hiredis)
 foreach(source IN LISTS sources)
@@ -168,15 +168,17 @@ if(launcher)
         endif()
     endforeach()
     get_property(targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
-    list(FILTER targets INCLUDE REGEX "^service_")
+    list(FILTER targets INCLUDE REGEX "^(service|floor)_")
     foreach(target IN LISTS targets)
         troupe_wrapper(${target} ignored)
     endforeach()
 endif()
-file(GLOB scripts CONFIGURE_DEPENDS tests/services/*.sh)
-foreach(script IN LISTS scripts)
-    cmake_path(GET script STEM name)
-    troupe_register(services.${name} COMMAND bash "${script}" "${service_bin}" PROCESSORS 2)
+foreach(folder services bench)
+    file(GLOB scripts CONFIGURE_DEPENDS tests/${folder}/*.sh)
+    foreach(script IN LISTS scripts)
+        cmake_path(GET script STEM name)
+        troupe_register(${folder}.${name} COMMAND bash "${script}" "${service_bin}" PROCESSORS 2)
+    endforeach()
 endforeach()
 
 # --- the tree itself
