@@ -75,10 +75,13 @@ foreach(source IN LISTS example_sources)
     troupe_program(example_${name} ${source})
 endforeach()
 
-# The hand-made floors that the benchmark is measured against: the least that messages need, and plain threads.
+# The hand-made floors that the benchmark is measured against: the least that messages need, and plain threads; all of
+# them by the target floors.
 file(GLOB floor_sources CONFIGURE_DEPENDS bench/floor/*.c)
+add_custom_target(floors)
 foreach(source IN LISTS floor_sources)
     cmake_path(GET source STEM name)
     troupe_program(floor_${name} ${source} PRIVATE)
     target_link_libraries(floor_${name} PRIVATE m)
+    add_dependencies(floors floor_${name})
 endforeach()

@@ -1,0 +1,169 @@
+"""Services under an open-loop load: latency, from the planned send time, against the load that is offered."""
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import sides
+
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+TOO_MUCH = 2e6  # requests a second that nobody answers here
+NGINX = """daemon off; master_process on; pid {folder}/nginx.pid; error_log stderr crit; worker_processes {workers};
+events {{ worker_connections 20000; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
+  fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  server {{ listen 127.0.0.1:{port}; location / {{ default_type text/plain; return 200 "Hello, World!"; }} }}
+}}
+"""
+
+
+def servers(bin_folder, workers):
+    """service -> {side: function(port, folder) -> command}"""
+    peers = sides.TOP / "build/peers"
+
+    def ours(name):
+        return lambda port, folder: [f"{bin_folder}/{name}", "--port", str(port), "--workers", str(workers)]
+
+    def in_go(name):
+        return lambda port, folder: ["env", f"GOMAXPROCS={workers}", str(peers / "go" / name), str(port)]
+
+    def nginx(port, folder):
+        (pathlib.Path(folder) / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, workers=workers))
+        return [shutil.which("nginx") or "/usr/sbin/nginx", "-e", "stderr", "-p", folder, "-c", f"{folder}/nginx.conf"]
+
+    def redis(port, folder):
+        return ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", folder]
+
+    found = {
+        "echo": ("echo", {"troupe": ours("echo"), "go": in_go("echo")}),
+        "hello": ("http", {"troupe": ours("hello"), "go": in_go("hello"), "nginx": nginx}),
+        "cache": ("redis", {"troupe": ours("cache"), "redis": redis}),
+    }
+    if not (peers / "go/echo").is_file():
+        del found["echo"][1]["go"], found["hello"][1]["go"]
+    if not (shutil.which("nginx") or os.access("/usr/sbin/nginx", os.X_OK)):
+        del found["hello"][1]["nginx"]
+    if not shutil.which("redis-server"):
+        del found["cache"][1]["redis"]
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command_for):
+    """A server on a port of its own while the block runs; None if it does not start."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        process = subprocess.Popen(command_for(port, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 10
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > until:
+                        port = None
+                        break
+                    time.sleep(0.02)
+            yield port
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def offer(load, protocol, port, rate, seconds, warm_up, seed, connections, threads):
+    command = [load, "--protocol", protocol, "--port", str(port), "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--warm-up",
+               f"{warm_up:g}", "--seed", str(seed), "--connections", str(connections), "--threads", str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        return {"failed": done.stderr.strip() or f"status {done.returncode}"}
+    return json.loads(done.stdout)
+
+
+def round_rate(rate):
+    """Two digits are enough for the axis."""
+    return float(f"{rate:.2g}")
+
+
+def execute(bin_folder, services, workers, rounds, seconds, seed, report):
+    """Records: service, side, rate, round, and the generator's line. First each side is offered more than it can take: the most that
+    any of them answers is the scale of the offered loads, the same for all."""
+    load, chance, records = f"{bin_folder}/load", random.Random(seed), []
+    everybody = servers(bin_folder, workers)
+    connections, threads = 64, 1 if workers < 8 else 2
+    for service in services:
+        protocol, who = everybody[service]
+        capacity = {}
+        for side, command_for in who.items():
+            with running(command_for) as port:
+                line = offer(load, protocol, port, TOO_MUCH, min(seconds, 1), 0, seed, connections, threads) if port else {"failed": "no start"}
+            capacity[side] = line.get("answered_rate", 0)
+            report(f"{service}: {side} answers {capacity[side]:,.0f} requests a second at most")
+        top = max(capacity.values())
+        rates = sorted({round_rate(top * share) for share in SHARES if top > 0})
+        for round_number in range(1, rounds + 1):
+            cells = [(side, rate) for side in who for rate in rates]
+            chance.shuffle(cells)
+            for side, rate in cells:
+                with running(who[side]) as port:
+                    line = offer(load, protocol, port, rate, seconds, 0.3, seed * 1000 + round_number, connections, threads) if port else {
+                        "failed": "no start"}
+                records.append({"service": service, "side": side, "rate": rate, "round": round_number, "capacity": capacity[side],
+                                "line": line})
+            report(f"{service}: round {round_number} of {rounds}")
+    return records
+
+
+def merged(records):
+    """One histogram, {upper end in us: count}, and what it is of."""
+    counts, planned, lost = {}, 0, 0
+    for record in records:
+        line = record["line"]
+        if "failed" in line:
+            continue
+        planned += line["planned"]
+        lost += line["lost"]
+        for end, count in line["histogram"]:
+            counts[end] = counts.get(end, 0) + count
+    return dict(sorted(counts.items())), planned, lost
+
+
+def quantile(counts, lost, share):
+    """None where it is among what was never answered."""
+    total = sum(counts.values()) + lost
+    seen, wanted = 0, share * total
+    for end, count in counts.items():
+        seen += count
+        if seen >= wanted:
+            return end
+    return None
+
+
+def curves(records, service):
+    """side -> [(offered rate, answered share, {share: us or None})], all rounds merged"""
+    found = {}
+    for side in dict.fromkeys(r["side"] for r in records if r["service"] == service):
+        mine = [r for r in records if r["service"] == service and r["side"] == side]
+        for rate in sorted({r["rate"] for r in mine}):
+            counts, planned, lost = merged([r for r in mine if r["rate"] == rate])
+            if counts:
+                answered = 1 - lost / planned if planned else 0
+                found.setdefault(side, []).append((rate, answered, {share: quantile(counts, lost, share) for share in (0.5, 0.99, 0.999)}, counts))
+    return found

@@ -1,0 +1,58 @@
+"""The table, as text."""
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(found):
+    """median [low..high]"""
+    return f"{number(found[0])} [{number(found[1])}..{number(found[2])}]" if found else ""
+
+
+def cell(row, side):
+    found = row["sides"].get(side)
+    if found:
+        return spread(found)
+    status, _ = row["why_not"].get(side, ("", ""))
+    return {"unsupported": "none", "": "-"}.get(status, status)
+
+
+def ratio(found):
+    """value, and whether the interval leaves a doubt about which side of 1 it is on"""
+    if not found:
+        return "-"
+    value, low, high = found
+    return f"{value:.2f}{'' if high < 1 or low > 1 else ' ~'}"
+
+
+def verdict(row):
+    if not row["sides"].get("troupe"):
+        return "no figure of Troupe"
+    if not row["to_best"]:
+        return "no rival"
+    value, low, high = row["to_best"]
+    return "first" if high < 1 else "BEHIND" if low > 1 else f"{'ahead' if value < 1 else 'behind'} within noise"
+
+
+def text(tables, context, results_sides):
+    """tables: [(heading, rows)]"""
+    lines = [f"Troupe {context['commit'][:12]}; {context['cpu']['name']}, {context['cpu']['cores usable']} cores, {context['virtual']}; "
+             f"{context['kernel']}; {context['taken']}",
+             "Medians [95 % interval]; less is better. ratio: Troupe to the best rival, and to the floor; ~: within noise. none: the runtime "
+             "has no counterpart."]
+    rivals = [side for side in results_sides if side not in ("troupe", "floor")]
+    for heading, rows in tables:
+        lines += ["", heading]
+        head = ["workload", "unit", "troupe", *rivals, "best", "ratio", "floor", "to floor", ""]
+        body = [[row["label"], row["unit"], cell(row, "troupe"), *(cell(row, side) for side in rivals), row["best"] or "-",
+                 ratio(row["to_best"]), number(row["sides"]["floor"][0]) if row["sides"].get("floor") else "-", ratio(row["to_floor"]),
+                 verdict(row)] for row in rows]
+        widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+        for line in [head, *body]:
+            lines.append("  ".join(text.ljust(width) if i < 2 else text.rjust(width) for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+    return "\n".join(lines) + "\n"
