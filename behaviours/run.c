@@ -59,7 +59,7 @@ static void run(const tr_msg *arg)
             fail("the root supervisor ended", reason);
         return;
     }
-    tr_exit_signal(supervisor, TR_SHUTDOWN); /* the parent asks: SUP-46 */
+    tr_must(tr_exit_signal(supervisor, TR_SHUTDOWN)); /* the parent asks: SUP-46 */
     await_exit(&(tr_match){ .tag = TR_MSG_EXIT, .from = supervisor }, &from);
 }
 

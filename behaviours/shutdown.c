@@ -1,7 +1,8 @@
 /* shutdown.c: ending children: SUP-40 to SUP-44, DSUP-08.
  *
  * A child is asked to end by an exit signal and watched by a monitor, which also works for children that are not linked
- * any more; its EXIT, which comes before the DOWN (EXIT-12), says the reason even of one that died earlier. */
+ * any more; its EXIT, which comes before the DOWN (EXIT-12), says the reason even of one that died earlier. A signal that there is no
+ * memory for ends the supervisor: then its links end the children. */
 #include "supervisor.h"
 
 enum { NS_PER_MS = 1000000 };
@@ -22,7 +23,7 @@ static void judge(const struct supervisor *supervisor, const struct child *child
 
 static void ask(const struct child *child)
 {
-    tr_exit_signal(child->pid, child->spec->shutdown_ms == TR_BRUTAL_KILL ? TR_KILL : TR_SHUTDOWN);
+    tr_must(tr_exit_signal(child->pid, child->spec->shutdown_ms == TR_BRUTAL_KILL ? TR_KILL : TR_SHUTDOWN));
 }
 
 void child_stop(struct supervisor *supervisor, struct child *child)
@@ -34,7 +35,7 @@ void child_stop(struct supervisor *supervisor, struct child *child)
         tr_ref monitor = tr_monitor(pid);
         ask(child);
         if (tr_await_down(monitor, patience_ms == TR_BRUTAL_KILL ? TR_INFINITY : patience_ms, &reason) != TR_OK) {
-            tr_exit_signal(pid, TR_KILL);
+            tr_must(tr_exit_signal(pid, TR_KILL));
             tr_must(tr_await_down(monitor, TR_INFINITY, &reason));
         }
         tr_unlink(pid);
@@ -77,7 +78,7 @@ static int64_t kill_due(const struct supervisor *supervisor, int64_t after_ms, i
         if (patience_ms <= after_ms)
             continue;
         if (patience_ms <= until_ms)
-            tr_exit_signal(child->pid, TR_KILL);
+            tr_must(tr_exit_signal(child->pid, TR_KILL));
         else if (next_ms == TR_INFINITY || patience_ms < next_ms)
             next_ms = patience_ms;
     }

@@ -27,6 +27,7 @@ enum system_state { SYSTEM_DOWN, SYSTEM_UP, SYSTEM_STOPPING, SYSTEM_OF_PARENT };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum system_state state;          /* (l) */
 static struct context reclaimer_context; /* the reclaimer's */
+static struct context stopper_context;   /* of whoever stops it: with memory set aside for signals */
 static _Atomic uint64_t root;            /* the process whose end ends tr_main; 0 */
 static _Atomic uint32_t stop_asked;      /* 1: a stop was asked for, perhaps before there was a root */
 
@@ -52,13 +53,30 @@ static void fill_defaults(const tr_config *config)
 
 static void settle_reclaimer(void *context) { pool_flush(((struct context *)context)->pool); }
 
+/* One slab of small blocks: for a thousand signals, and those that they end give memory back. */
+static bool prepare_stopper(void)
+{
+    if (!context_prepare(&stopper_context, NULL, WORKERS_TRACK_FOREIGN))
+        return false;
+    tr_msg *signal = message_with_notice(&stopper_context, KIND_EXIT_SIGNAL, 0, notice_static(TR_WHY_KILL));
+    if (signal == NULL) {
+        context_dismiss(&stopper_context);
+        return false;
+    }
+    message_free(&stopper_context, signal);
+    return true;
+}
+
 static bool start_reclaimer(void)
 {
-    reclaimer_context = (struct context){ .foreign = false };
+    reclaimer_context = stopper_context = (struct context){ .foreign = false };
     if (!context_prepare(&reclaimer_context, NULL, WORKERS_TRACK_RECLAIM))
         return false;
-    if (reclaim_start(RECLAIM_THREAD, &reclaimer_context, settle_reclaimer))
-        return true;
+    if (prepare_stopper()) {
+        if (reclaim_start(RECLAIM_THREAD, &reclaimer_context, settle_reclaimer))
+            return true;
+        context_dismiss(&stopper_context);
+    }
     context_dismiss(&reclaimer_context);
     return false;
 }
@@ -95,6 +113,7 @@ static int boot(void)
             }
             names_close();
         }
+        context_dismiss(&stopper_context);
         stop_reclaimer();
     }
     context_tables_close();
@@ -195,12 +214,21 @@ API int tr_halt(int64_t grace_ms)
     pthread_mutex_unlock(&lock);
     if (!mine)
         return TR_ESTOPPED;
-    struct context *context = api_enter(); /* once for all calls below: the gate is shut behind it */
-    tr_check(context != NULL);
+    struct context *own = api_enter(); /* once for all calls below: the gate is shut behind it; NULL: no memory */
+    if (own == NULL)
+        context_adopt(&stopper_context);
+    else
+        context_change(&stopper_context);
     context_shut_to_foreign();
     end_processes(grace_ms);
     os_signals_stop();
-    api_leave(context);
+    if (own == NULL) {
+        context_close(&stopper_context);
+    } else {
+        context_change(own);
+        context_dismiss(&stopper_context);
+        api_leave(own);
+    }
     context_close_foreign();
     blocking_stop();
     scheduler_stop();
@@ -295,8 +323,12 @@ static int run_root(tr_entry *entry, const void *arg, size_t size)
         return 1;
     }
     struct main_arg main_arg = { entry, arg, size };
-    tr_pid pid = tr_spawn_actor(&watcher, &main_arg, sizeof main_arg, NULL);
-    (void)pid;
+    tr_pid pid;
+    status = tr_start_actor(&watcher, &main_arg, sizeof main_arg, NULL, &pid);
+    if (status != TR_OK) {
+        fprintf(stderr, "troupe: the root process can't start: %s\n", tr_status_text(status));
+        return 1;
+    }
     while (sem_wait(&outcome.ended) != 0)
         ; /* a signal's handler ran on this thread */
     store_relaxed(&root, 0);

@@ -50,8 +50,8 @@ typedef struct tr_spawn_options {
 } tr_spawn_options;
 
 /* Starts a process with a copy of arg (size bytes). Never fails: if it can't be made, the pid is already dead of
- * TR_WHY_SYSTEM_LIMIT, and a link or monitor says so. Any thread; linking and monitoring only from a process. Source:
- * PROC-03 to PROC-05. */
+ * TR_WHY_SYSTEM_LIMIT, and a link or monitor says so; if there is no memory even for that, the caller ends of it, as
+ * from tr_monitor. Any thread; linking and monitoring only from a process. Source: PROC-03 to PROC-05. */
 TR_API tr_pid tr_spawn(tr_entry *entry, const void *arg, size_t size);
 /* tr_spawn, linked to the caller. */
 TR_API tr_pid tr_spawn_link(tr_entry *entry, const void *arg, size_t size);
@@ -67,7 +67,7 @@ TR_API tr_pid tr_parent(void);
 /* What tr_spawn_options.data said when the calling process was spawned; NULL. */
 TR_API const void *tr_data(void);
 /* Whether the process lives. Answered after all earlier signals of the caller to it took effect (SIG-08), so it may
- * block. A name: whether somebody holds it. Any thread. */
+ * block; without memory to ask, as it is seen at once. A name: whether somebody holds it. Any thread. */
 TR_API bool tr_is_alive(tr_pid pid);
 /* Lets others run; a cancellation point. Blocks. */
 TR_API void tr_yield(void);
@@ -90,8 +90,8 @@ TR_API TR_NORETURN void tr_assert_failed(const char *what, const char *file, int
 TR_API int tr_must(int status);
 #define tr_assert(condition) ((condition) ? (void)0 : tr_assert_failed(#condition, __FILE__, __LINE__))
 /* Sends an exit signal (OTP's exit/2): to a process that traps exits a message, else its end; TR_KILL can't be trapped.
- * TR_OK also for a dead pid; TR_ENOPROC: an unregistered name. To itself it acts before it returns. Any thread. Source:
- * EXIT-01 to EXIT-05. */
+ * TR_OK also for a dead pid; TR_ENOPROC: an unregistered name; TR_ENOMEM: it was not sent. To itself it acts before it
+ * returns. Any thread. Source: EXIT-01 to EXIT-05. */
 TR_API int tr_exit_signal(tr_pid to, tr_reason reason);
 /* Sets whether exit signals become messages; returns the old value. Source: EXIT-09. */
 TR_API bool tr_trap_exit(bool on);

@@ -28,7 +28,7 @@ void call_answer_bytes(struct context *context, tr_msg *request, const void *byt
     message_flag(request, MESSAGE_DONE);
     tr_msg *reply = message_copy(context, bytes, size);
     if (reply == NULL) {
-        call_fail(context, request->sender, request->serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
+        call_fail_memory(context, request->sender, request->serial);
         return;
     }
     message_set_kind(reply, KIND_REPLY);
@@ -40,12 +40,19 @@ void call_fail(struct context *context, uint64_t caller, uint64_t serial, struct
     if ((serial & REF_ALIAS_BIT) != 0)
         return; /* its monitor tells */
     tr_msg *failure = message_with_notice(context, KIND_FAILED, 0, notice_take(notice));
-    if (failure == NULL) {
-        context_count(context, COUNT_LOST); /* the caller is left to its timeout */
-        return;
-    }
-    failure->tag = tag;
+    if (failure == NULL)
+        failure = message_no_memory();
+    else
+        failure->tag = tag;
     call_answer(context, caller, serial, failure);
+}
+
+void call_fail_memory(struct context *context, uint64_t caller, uint64_t serial)
+{
+    if ((serial & REF_ALIAS_BIT) != 0)
+        relation_alias_fail(context, caller, serial & ~REF_ALIAS_BIT, notice_static(TR_WHY_SYSTEM_LIMIT));
+    else
+        call_answer(context, caller, serial, message_no_memory());
 }
 
 /* ---- what is owed */
@@ -95,7 +102,7 @@ void call_owe_slow(struct context *context, struct actor *self, tr_msg *request)
             cold = NULL;
     }
     if (cold == NULL)
-        call_fail(context, request->sender, request->serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
+        call_fail_memory(context, request->sender, request->serial);
     else
         cold->owed[cold->owed_count++] = (struct owed){ request->sender, request->serial };
 }

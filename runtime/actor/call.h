@@ -49,6 +49,9 @@ void call_answer_bytes(struct context *context, tr_msg *request, const void *byt
  * tag. */
 void call_fail(struct context *context, uint64_t caller, uint64_t serial, struct notice *notice, int tag);
 
+/* The same for want of memory for the answer; the server lives on. Needs none itself. */
+void call_fail_memory(struct context *context, uint64_t caller, uint64_t serial);
+
 /* Owner: a request was handled; if it has no answer yet, one is owed from now on. */
 void call_owe_slow(struct context *context, struct actor *self, tr_msg *request);
 static inline void call_owe(struct context *context, struct actor *self, tr_msg *message)

@@ -61,9 +61,11 @@ static bool apply_disposition(struct actor *self, int disposition)
 void handler_started(struct context *context, struct actor *self)
 {
     self->life = LIFE_ALIVE;
-    static const int32_t good = TR_OK;
-    if (self->current != NULL && message_kind(self->current) == KIND_START)
-        call_answer_bytes(context, self->current, &good, sizeof good);
+    tr_msg *start = self->current;
+    if (start == NULL || message_kind(start) != KIND_START || !call_is_request(start))
+        return;
+    message_flag(start, MESSAGE_DONE);
+    call_answer(context, start->sender, start->serial, message_started());
 }
 
 /* The start callback asked for no start, or failed: what the starter is told, and why the process ends. */

@@ -98,8 +98,24 @@ tr_msg *message_with_notice(struct context *context, enum message_kind kind, uin
     return message;
 }
 
+/* The answers that there is always memory for. */
+static struct {
+    _Alignas(CACHE_LINE) tr_msg message;
+    struct notice *notice;
+} fixed[] = {
+    { .message = { .tag = TR_ENOMEM, .meta = (uint32_t)KIND_FAILED << 24 | sizeof(struct notice *) },
+      .notice = &system_limit },
+    { .message = { .meta = (uint32_t)KIND_REPLY << 24 } },
+};
+
+tr_msg *message_no_memory(void) { return &fixed[0].message; }
+
+tr_msg *message_started(void) { return &fixed[1].message; }
+
 void message_free(struct context *context, tr_msg *message)
 {
+    if (UNLIKELY(message == message_no_memory() || message == message_started()))
+        return;
     if (message_has_notice(message))
         notice_drop(context, *message_notice(message));
     pool_free(context->pool, message);

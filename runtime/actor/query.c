@@ -7,6 +7,7 @@
 #include "actor/names.h"
 #include "actor/relation.h"
 
+#include <sched.h>
 #include <stdio.h>
 
 enum question { QUERY_ALIVE = 1, QUERY_INFO, QUERY_LINKS, QUERY_MONITORS, QUERY_MONITORED_BY, QUERY_MESSAGES };
@@ -176,22 +177,37 @@ static tr_msg *answer(struct context *context, struct actor *self, enum question
 void query_answer(struct context *context, struct actor *self, tr_msg *query)
 {
     tr_msg *reply = answer(context, self, (enum question)query->tag);
+    message_flag(query, MESSAGE_DONE);
     if (reply == NULL) {
-        call_owe(context, self, query); /* answered at the latest by its end */
+        call_fail_memory(context, query->sender, query->serial);
         return;
     }
-    message_flag(query, MESSAGE_DONE);
     message_set_kind(reply, KIND_REPLY);
     call_answer(context, query->sender, query->serial, reply);
 }
 
 /* ---- questions */
 
+bool query_exists(uint64_t pid)
+{
+    read_begin();
+    bool exists = actor_find(pid) != NULL;
+    read_end();
+    return exists;
+}
+
 void query_await_end(tr_pid pid)
 {
-    tr_msg *reply = NULL;
-    while (call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL) == TR_OK)
-        message_free(context_self(), reply); /* bound: the end that the caller has sent; a query behind it finds it */
+    for (;;) { /* bound: the end that the caller has sent, a query behind it finds it; or memory comes back */
+        tr_msg *reply = NULL;
+        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL);
+        if (status == TR_OK)
+            message_free(context_self(), reply);
+        else if (status != TR_ENOMEM || !query_exists(pid.id))
+            return;
+        else
+            sched_yield();
+    }
 }
 
 static int ask(tr_pid pid, enum question question, tr_msg **reply)
@@ -226,7 +242,8 @@ API bool tr_is_alive(tr_pid pid)
     bool alive = actor != NULL, sure = actor == NULL || (flags & (ACTOR_SIG | ACTOR_FETCHING | ACTOR_EXITING)) == 0;
     if (!sure && actor_here(context) != actor) { /* a signal of the caller's may be on its way: asked in order */
         tr_msg *reply = NULL;
-        alive = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL) == TR_OK;
+        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL);
+        alive = status == TR_OK || status == TR_ENOMEM; /* it can't be asked: as it was seen */
         if (reply != NULL)
             message_free(context_self(), reply);
     }

@@ -261,6 +261,31 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
     return active;
 }
 
+void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice)
+{
+    read_begin();
+    struct actor *watcher = actor_find(owner);
+    struct relation *half = watcher == NULL ? NULL : find_half(owner, handle), *down = NULL;
+    uint64_t target = 0;
+    if (half != NULL) {
+        actor_lock(watcher);
+        target = half->link != NULL ? half->peer : 0;
+        actor_unlock(watcher);
+    }
+    struct actor *other = target == 0 ? NULL : actor_find(target); /* NULL: it has signalled, or is about to */
+    if (other != NULL) {
+        actor_lock_two(watcher, other);
+        if (half->link != NULL && half->peer == target) {
+            down = half->twin;
+            send_off(down, KIND_DOWN, notice, &watcher->cold->monitors);
+        }
+        actor_unlock_two(watcher, other);
+    }
+    if (down != NULL)
+        deliver_to(context, watcher, &down->message);
+    read_end();
+}
+
 /* ---- death */
 
 /* Turns the target's half into the DOWN; its twin is told. Both locked. */

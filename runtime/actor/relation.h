@@ -105,6 +105,10 @@ void relation_unlink(struct context *context, struct actor *self, uint64_t peer)
 /* A message through an alias: the owner's if the alias is active; frees it if not. Any thread with a context. */
 bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t handle, tr_msg *message);
 
+/* A request through an alias cannot be answered for lack of memory: its monitor's DOWN, which is there, says so now (the
+ * notice is not taken). Any thread with a context. */
+void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice);
+
 /* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). GONE is set. */
 void relation_release_all(struct context *context, struct actor *self, struct notice *notice);
 

@@ -26,7 +26,9 @@ static ALWAYS_INLINE int reply(struct context *context, uint64_t caller, uint64_
     struct actor *self = actor_here(context);
     if (message == NULL) {
         context_count(context, COUNT_LOST);
-        call_fail(context, caller, serial, notice_static(TR_WHY_SYSTEM_LIMIT), TR_ENOMEM);
+        if (self != NULL)
+            mark_answered(self, caller, serial);
+        call_fail_memory(context, caller, serial);
         return TR_OK;
     }
     if (LIKELY(self != NULL))

@@ -33,13 +33,14 @@ void signal_send(struct context *context, uint64_t to, tr_msg *signal)
         message_free(context, signal);
 }
 
-void signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice)
+bool signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice)
 {
     tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, from, notice);
     if (signal == NULL)
         context_count(context, COUNT_LOST);
     else
         signal_send(context, to, signal);
+    return signal != NULL;
 }
 
 int deliver(tr_pid to, tr_msg *message)

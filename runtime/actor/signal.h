@@ -27,8 +27,8 @@ void signal_deliver(struct context *context, struct actor *actor, tr_msg *signal
 /* Finds the actor and delivers; the message is freed if it is dead. Any thread with a context. */
 void signal_send(struct context *context, uint64_t to, tr_msg *signal);
 
-/* Sends the exit signal exit/2: takes the notice. */
-void signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice);
+/* Sends the exit signal exit/2: takes the notice. False: no memory, it is lost and counted. */
+bool signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice);
 
 static inline bool signal_pending(struct actor *self)
 {

@@ -140,7 +140,8 @@ void spawn_go(struct context *context, struct actor *actor) { schedule(context, 
 
 /* ---- the public functions */
 
-/* No process could be made: a pid that is dead, and what links and monitors would have said. */
+/* No process could be made: a pid that is dead, and what links and monitors would have said. No memory for that, either:
+ * the caller ends. */
 static tr_pid dead_on_arrival(struct context *context, struct actor *self, struct making *making, int flags)
 {
     uint64_t pid = slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
@@ -148,10 +149,13 @@ static tr_pid dead_on_arrival(struct context *context, struct actor *self, struc
         slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], pid);
     else
         pid = SLOT_INDEX_MASK; /* generation 0: nobody ever has it */
+    bool told = true;
     if ((flags & TR_SPAWN_LINK) != 0 && self != NULL)
-        signal_exit(context, pid, self->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
+        told = signal_exit(context, pid, self->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
     if ((flags & TR_SPAWN_MONITOR) != 0 && self != NULL)
         making->monitor = relation_monitor(context, self, pid, 0, TR_WHY_SYSTEM_LIMIT);
+    if (!told || ((flags & TR_SPAWN_MONITOR) != 0 && self != NULL && making->monitor == 0))
+        actor_exit(self, notice_static(TR_WHY_SYSTEM_LIMIT), true);
     return (tr_pid){ pid };
 }
 

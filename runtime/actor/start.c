@@ -17,6 +17,8 @@
 #include "actor/spawn.h"
 #include "actor/wait.h"
 
+#include <sched.h>
+
 static void post_start(void *argument) { spawn_go(context_self(), argument); }
 
 static bool bad_options(const struct making *making, const tr_start_options *options, const struct actor *self)
@@ -48,7 +50,9 @@ static void give_up(struct actor *self, uint64_t child)
     struct context *context = context_self();
     if (self != NULL)
         relation_unlink(context, self, child);
-    signal_exit(context, self == NULL ? 0 : self->pid, child, notice_static(TR_WHY_KILL));
+    while (query_exists(child) &&
+           !signal_exit(context, self == NULL ? 0 : self->pid, child, notice_static(TR_WHY_KILL)))
+        sched_yield(); /* this thread waits; bound: memory comes back, or the child ends by itself */
     query_await_end((tr_pid){ child });
 }
 
@@ -65,9 +69,9 @@ static int settle(struct actor *self, const struct making *making, uint64_t chil
     if (status == TR_OK)
         return TR_OK;
     bool linked = making->peer != NULL;
-    if (status == TR_ETIMEDOUT)
+    if (status == TR_ETIMEDOUT || status == TR_ENOMEM) /* no memory for its answer: it may live */
         give_up(linked ? self : NULL, child);
-    else if (failure_tag == 0 && linked && actor_traps(self))
+    if ((failure_tag == 0 || status == TR_ENOMEM) && status != TR_ETIMEDOUT && linked && actor_traps(self))
         consume_exit(child);
     if (making->monitor != 0)
         relation_demonitor(context_self(), self, making->monitor, true); /* PLIB-07 */

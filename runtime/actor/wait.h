@@ -30,6 +30,8 @@
 #include "actor/signal.h"
 #include "base/tick.h"
 
+#include <sched.h>
+
 #define WAIT_WAITING(serial) ((serial) << 2 | 1)
 #define WAIT_BUSY(serial)    ((serial) << 2 | 3)
 static inline bool wait_is_waiting(uint64_t word) { return (word & 3) == 1; }
@@ -117,7 +119,9 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
         in_section = false;
         if (UNLIKELY(!worker_block(&self->fiber, after, &parking))) {
             read_end_apart();
-            return WAIT_NO_MEMORY;
+            if (!parking.again)
+                return WAIT_NO_MEMORY;
+            sched_yield(); /* what it waits for is under way: this thread waits; bound: that, or memory comes back */
         }
         actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */
         /* acquire: the reply's contents; pairs with the exchange in wait_answer */

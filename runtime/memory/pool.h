@@ -46,6 +46,7 @@
 #include "base/compiler.h"
 #include "memory/depot.h"
 #include "memory/shadow.h"
+#include "memory/source.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -162,10 +163,21 @@ static ALWAYS_INLINE uint32_t pool_bin_of(size_t size)
     return LIKELY(size <= POOL_GRAIN) ? 0 : pool_bin_table[(size + POOL_GRAIN - 1) / POOL_GRAIN];
 }
 
+/* Debug builds count each block as a request to the system (source_fail_after), so that tests see each one fail; others
+ * count the mappings alone. */
+#if defined(TR_DEBUG_BUILD) || defined(TR_FAILING_POOLS)
+#define POOL_COUNTS 1
+#else
+#define POOL_COUNTS 0
+#endif
+#define POOL_REFUSES() (POOL_COUNTS && source_refuses())
+
 /* Owner. At least `size` bytes, aligned to 64, not zeroed, the caller's until some thread gives it to `pool_free`.
  * NULL: no memory. */
 static inline void *pool_alloc(struct pool *mine, size_t size)
 {
+    if (POOL_REFUSES())
+        return NULL;
     if (UNLIKELY(size > POOL_LARGEST_BLOCK))
         return pool_alloc_slow(mine, size);
     struct slab *slab = mine->bins[pool_bin_of(size)].current; /* bin 0: messages of up to 31 bytes */

@@ -48,6 +48,8 @@ void source_fail_after(int64_t n, bool onwards)
     store_relaxed(&armed, n > 0);
 }
 
+bool source_refuses(void) { return must_fail(); }
+
 bool source_failed(void) { return load_relaxed(&has_failed); }
 
 /* Maps more than asked for and cuts both ends off, where the system's alignment does not suffice. */

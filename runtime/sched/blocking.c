@@ -6,10 +6,11 @@
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct blocking_job *first, **last; /* (l) */
-    unsigned threads, idle;             /* (l) */
-    bool end;                           /* (l) */
-    pthread_t ids[BLOCKING_MOST];       /* (l) */
+    struct blocking_job *first, **last;     /* (l) */
+    unsigned threads, idle;                 /* (l) */
+    bool end;                               /* (l) */
+    pthread_t ids[BLOCKING_MOST];           /* (l) */
+    struct context contexts[BLOCKING_MOST]; /* (l) while it is prepared; then its thread's */
 } blocking = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .last = &blocking.first };
 
 /* Under the lock: waits for a job; NULL: the end. */
@@ -25,30 +26,40 @@ static struct blocking_job *next_job(void)
     return job;
 }
 
-static void *run_jobs(void *unused)
+static void *run_jobs(void *argument)
 {
-    (void)unused;
-    struct context context = { .foreign = false };
-    bool open = context_open(&context, NULL, WORKERS_TRACK_BLOCKING);
-    tr_check(open);
+    struct context *context = argument;
+    context_adopt(context);
     pthread_mutex_lock(&blocking.lock);
     for (struct blocking_job *job; (job = next_job()) != NULL;) {
         pthread_mutex_unlock(&blocking.lock);
         job->run(job);
-        job->done(job, &context);
+        job->done(job, context);
         pthread_mutex_lock(&blocking.lock);
     }
     pthread_mutex_unlock(&blocking.lock);
-    context_close(&context);
+    context_close(context);
     return NULL;
+}
+
+/* Under the lock: no memory or no thread to be had is no harm while there is another. */
+static void start_thread(void)
+{
+    struct context *context = &blocking.contexts[blocking.threads];
+    *context = (struct context){ .foreign = false };
+    if (!context_prepare(context, NULL, WORKERS_TRACK_BLOCKING))
+        return;
+    if (pthread_create(&blocking.ids[blocking.threads], NULL, run_jobs, context) == 0)
+        blocking.threads++;
+    else
+        context_dismiss(context);
 }
 
 bool blocking_submit(struct blocking_job *job)
 {
     pthread_mutex_lock(&blocking.lock);
-    if (blocking.idle == 0 && blocking.threads < BLOCKING_MOST &&
-        pthread_create(&blocking.ids[blocking.threads], NULL, run_jobs, NULL) == 0)
-        blocking.threads++;
+    if (blocking.idle == 0 && blocking.threads < BLOCKING_MOST)
+        start_thread();
     bool good = blocking.threads > 0;
     if (good) {
         job->next = NULL;

@@ -85,14 +85,24 @@ bool context_prepare(struct context *context, struct worker *worker, unsigned tr
     return true;
 }
 
-bool context_open(struct context *context, struct worker *worker, unsigned track)
+void context_adopt(struct context *context)
 {
     reclaim_thread_online();
-    if (!context_prepare(context, worker, track)) {
-        reclaim_thread_offline();
-        return false;
-    }
     context_here = context;
+}
+
+struct context *context_change(struct context *context)
+{
+    struct context *before = context_here;
+    context_here = context;
+    return before;
+}
+
+bool context_open(struct context *context, struct worker *worker, unsigned track)
+{
+    if (!context_prepare(context, worker, track))
+        return false;
+    context_adopt(context);
     return true;
 }
 
@@ -162,6 +172,7 @@ static bool reopen_foreign(struct context *context)
 {
     pthread_mutex_lock(&foreign_lock);
     bool good = load_relaxed(&open_to_foreign) != 0 && context_open(context, NULL, WORKERS_TRACK_FOREIGN);
+    context->closed = !good; /* also where it was cleared and then there was no memory */
     pthread_mutex_unlock(&foreign_lock);
     return good;
 }

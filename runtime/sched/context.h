@@ -61,6 +61,11 @@ void context_leave_foreign(struct context *context);
 /* A context that is nobody's `context_self`: for a thread that is handed it. False: no memory. Its end:
  * context_dismiss. */
 bool context_prepare(struct context *context, struct worker *worker, unsigned track);
+/* Makes a prepared context the calling thread's: so that whoever starts a thread sees the lack of memory, not the
+ * thread. Its end: context_close. */
+void context_adopt(struct context *context);
+/* For a thread that has one: makes `context` its own until it is changed back; returns the one before. */
+struct context *context_change(struct context *context);
 void context_dismiss(struct context *context);
 
 /* Sets a context up for the calling thread (memory, reclamation, recorder) and makes it `context_self`. False: no

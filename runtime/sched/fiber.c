@@ -12,9 +12,9 @@
 #include "sched/fiber.h"
 
 #include "base/check.h"
+#include "memory/source.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 /* Neighbors in a region have their records on different cache lines of the page; what that takes is not there for
  * frames. */
@@ -227,7 +227,7 @@ struct fiber_pool {
 
 struct fiber_pool *fiber_pool_open(fiber_entry *entry, void *arg, size_t reserve)
 {
-    struct fiber_pool *pool = malloc(sizeof *pool);
+    struct fiber_pool *pool = source_alloc(sizeof *pool);
     if (pool == NULL)
         return NULL;
     *pool = (struct fiber_pool){ .entry = entry, .arg = arg, .reserve = reserve, .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -247,7 +247,7 @@ void fiber_pool_close(struct fiber_pool *pool)
 {
     destroy_list(pool->first);
     pthread_mutex_destroy(&pool->lock);
-    free(pool);
+    source_free(pool);
 }
 
 /* Takes what the reserve has room for; the rest is destroyed. */

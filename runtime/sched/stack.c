@@ -14,10 +14,10 @@
 
 #include "base/atomics.h"
 #include "base/check.h"
+#include "memory/source.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -113,13 +113,12 @@ static struct stack_region *region_map(unsigned class)
 {
     size_t stride = class_bytes(class) + stack_guard_bytes();
     size_t count = stride < REGION_BYTES ? REGION_BYTES / stride : 1;
-    struct stack_region *region = calloc(1, sizeof *region);
+    struct stack_region *region = source_alloc(sizeof *region);
     if (region == NULL)
         return NULL;
-    void *base = mmap(NULL, count * stride, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (base == MAP_FAILED) {
-        free(region);
+    void *base = source_reserve(count * stride, 1);
+    if (base == NULL) {
+        source_free(region);
         return NULL;
     }
     madvise(base, count * stride, MADV_NOHUGEPAGE); /* else the first touch of a stack may cost 2 MB */
@@ -133,8 +132,8 @@ static void region_unmap(struct stack_region *region)
 {
     for (unsigned i = 0; i < region->carved; i++)
         atomic_fetch_sub_explicit(&guards[region->guard[i]], 1, memory_order_relaxed);
-    munmap(region->base, region->count * (class_bytes(region->class) + stack_guard_bytes()));
-    free(region);
+    source_unreserve(region->base, region->count * (class_bytes(region->class) + stack_guard_bytes()));
+    source_free(region);
 }
 
 static bool region_listed(const struct stack_region *region)

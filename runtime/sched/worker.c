@@ -190,16 +190,12 @@ static void *thread_main(void *argument)
 {
     struct worker *worker = argument;
     prctl(PR_SET_TIMERSLACK, 1000UL); /* a thief's short sleeps: 1 us instead of 50 */
-    if (!context_open(&worker->context, worker, worker->index))
-        check_failed("memory for a worker's pools", __FILE__, __LINE__);
+    context_adopt(&worker->context);
     runtime_enter(worker);
     scheduler.settings.hooks.thread_start();
     worker->random.state = random_seed() ^ (worker->index + 1);
     worker->now_ns = clock_now();
     fiber_native(&worker->native);
-    fiber_cache_init(&worker->fibers, scheduler.fibers);
-    worker->fiber = fiber_cache_get(&worker->fibers);
-    tr_check(worker->fiber != NULL);
     store_release(&scheduler.workers[worker->index], worker); /* release: all of it before others rob or wake it */
     for (;;) {
         fiber_switch(&worker->native, worker->fiber, NULL, NULL);
@@ -215,6 +211,19 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
+/* What the thread needs is made here: then it cannot fail. */
+static bool prepare(struct worker *worker)
+{
+    if (!context_prepare(&worker->context, worker, worker->index))
+        return false;
+    fiber_cache_init(&worker->fibers, scheduler.fibers);
+    worker->fiber = fiber_cache_get(&worker->fibers);
+    if (worker->fiber != NULL)
+        return true;
+    context_dismiss(&worker->context);
+    return false;
+}
+
 struct worker *worker_start(unsigned index, bool spare)
 {
     struct worker *worker = source_map(WORKER_BYTES, 4096);
@@ -225,7 +234,14 @@ struct worker *worker_start(unsigned index, bool spare)
     ring_init(&worker->ring);
     inject_init(&worker->pinned);
     inject_init(&worker->guests);
-    if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
+    bool good = prepare(worker);
+    if (good && pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
+        fiber_destroy(worker->fiber);
+        fiber_cache_drain(&worker->fibers);
+        context_dismiss(&worker->context);
+        good = false;
+    }
+    if (!good) {
         source_unmap(worker, WORKER_BYTES);
         return NULL;
     }
