@@ -43,6 +43,13 @@
 #define HARNESS_TSAN 0
 #endif
 
+/* 1 where the tests run in simulation (tests/simulation/runner.c), without the system's own threads and processes. */
+#ifdef HARNESS_SIM
+#define HARNESS_SIMULATED 1
+#else
+#define HARNESS_SIMULATED 0
+#endif
+
 /* Says where and why, and ends the test's process; from any thread. */
 __attribute__((noreturn, format(printf, 3, 4))) void harness_fail(const char *file, int line, const char *format, ...);
 void harness_check_string(const char *a, const char *b, const char *what, const char *file, int line);

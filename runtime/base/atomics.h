@@ -37,7 +37,9 @@ static ALWAYS_INLINE void fence_after_rmw(void)
 /* Inside a bounded spin: tells the core that this thread waits for another. */
 static ALWAYS_INLINE void spin_pause(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if WITH_SIM
+    sim_yield();
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield" ::: "memory");

@@ -65,6 +65,14 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 #define ASAN_FORGET(address, size) ((void)(address), (void)(size))
 #endif
 
+/* What the simulation has in these places (sim/redirect.h, which stands before everything in its builds). Elsewhere
+ * nothing. */
+#ifndef WITH_SIM
+#define WITH_SIM             0
+#define SIM_EVENT(kind, word) ((void)0) /* an event of the flight recorder */
+#define SIM_USER_CODE()       ((void)0) /* a worker leaves the runtime for a process' code */
+#endif
+
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -139,6 +139,7 @@ static ALWAYS_INLINE bool trace_on(enum trace_kind kind)
 
 static ALWAYS_INLINE void trace_put(struct trace_ring *ring, enum trace_kind kind, uint64_t word)
 {
+    SIM_EVENT(kind, word);
     uint64_t head = load_relaxed(&ring->head); /* relaxed: only this thread writes it */
     struct trace_entry *entry = &ring->entries[head & ring->mask];
     store_release(&entry->when, load_relaxed(&ring->stamp) |

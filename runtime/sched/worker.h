@@ -166,6 +166,7 @@ static ALWAYS_INLINE void runtime_leave(struct worker *worker)
     atomic_signal_fence(memory_order_seq_cst);
     /* release: pairs with the watchdog's acquire of 0 before it takes `next` */
     store_release(&worker->in_runtime, load_relaxed(&worker->in_runtime) - 1);
+    SIM_USER_CODE();
 }
 
 #endif

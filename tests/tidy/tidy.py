@@ -30,6 +30,7 @@ FLOORS = [
     ("runtime/queue/", 2),
     ("runtime/sched/", 3),
     ("runtime/actor/", 4),
+    ("runtime/sim/", 5),
     ("runtime/", 5),
     ("behaviours/", 6),
     ("bench/", 7),
@@ -38,6 +39,7 @@ FLOORS = [
 # The flavour of RCU is known in one place; liburcu's structures are known to those who are built on them.
 URCU_FLAVOUR = re.compile(r"urcu\.h|urcu/urcu-\w+\.h|urcu-(?:memb|mb|qsbr|bp)\.h|urcu/(?:map|flavor)/.*")
 URCU_FLAVOUR_HOME = "runtime/memory/"
+URCU_FLAVOUR_HOMES = (URCU_FLAVOUR_HOME, "runtime/sim/")  # the simulator stands in for it
 # What a public header may include beside other public headers: no libc type in the API but these.
 PUBLIC_STANDARD = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 
@@ -100,7 +102,7 @@ def judge_include(path, target, quoted):
             return f"a public header includes <{target}>"
         return None
     if not quoted:
-        if URCU_FLAVOUR.fullmatch(target) and name.startswith(("runtime/", "behaviours/")) and not name.startswith(URCU_FLAVOUR_HOME):
+        if URCU_FLAVOUR.fullmatch(target) and name.startswith(("runtime/", "behaviours/")) and not name.startswith(URCU_FLAVOUR_HOMES):
             return f"<{target}> names the flavour of RCU: only {URCU_FLAVOUR_HOME} knows it"
         if target.startswith("urcu") and not name.startswith(("runtime/", "tests/", "bench/floor/")):
             return f"<{target}>: liburcu is the runtime's own"

@@ -1,4 +1,4 @@
-# libtroupe.a and, with TR_SHARED, libtroupe.so.
+# libtroupe.a and, with TR_SHARED, libtroupe.so; and libtroupe_sim.a, the same runtime in simulation.
 #
 # The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see the include
 # path runtime/, only the public headers.
@@ -6,6 +6,9 @@
 file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c runtime/*/*.c)
 file(GLOB behaviour_sources CONFIGURE_DEPENDS behaviours/*.c)
 list(FILTER runtime_sources EXCLUDE REGEX "/fiber_ucontext\\.c$")
+set(simulator_sources ${runtime_sources})
+list(FILTER simulator_sources INCLUDE REGEX "/runtime/sim/")
+list(FILTER runtime_sources EXCLUDE REGEX "/runtime/sim/")
 
 # The fiber switch: assembly where we have it, else ucontext.
 string(REGEX REPLACE "^(amd64|AMD64)$" "x86_64" architecture "${CMAKE_SYSTEM_PROCESSOR}")
@@ -82,4 +85,22 @@ if(TR_SHARED)
     # may keep across a block, after which the actor can be on another thread. Costs 1 KB of static TLS if the library is dlopened.
     target_compile_options(runtime_shared PRIVATE -ftls-model=initial-exec)
     set_target_properties(troupe PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+endif()
+
+# The simulation: the runtime's sources again, with what it asks of the system redirected to the simulator (runtime/sim/redirect.h),
+# and the simulator itself. Not under ThreadSanitizer: there is one thread.
+if(NOT TR_SANITIZE STREQUAL "thread")
+    add_library(runtime_sim OBJECT ${runtime_sources})
+    target_compile_options(runtime_sim PRIVATE
+        "$<$<COMPILE_LANGUAGE:C>:SHELL:-include \"${PROJECT_SOURCE_DIR}/runtime/sim/redirect.h\">")
+    add_library(simulator OBJECT ${simulator_sources})
+    foreach(half runtime_sim simulator)
+        target_link_libraries(${half} PRIVATE troupe_private troupe_flags troupe_warnings Threads::Threads)
+        target_include_directories(${half} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+        set_target_properties(${half} PROPERTIES C_VISIBILITY_PRESET hidden)
+    endforeach()
+    add_library(troupe_sim STATIC $<TARGET_OBJECTS:runtime_sim> $<TARGET_OBJECTS:simulator> $<TARGET_OBJECTS:behaviours_static>)
+    target_include_directories(troupe_sim PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+    target_link_libraries(troupe_sim PUBLIC Threads::Threads PRIVATE ${urcu_libraries} $<BUILD_INTERFACE:troupe_flags>)
+    set_target_properties(troupe_sim PROPERTIES LINKER_LANGUAGE C)
 endif()

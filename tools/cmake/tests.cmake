@@ -108,6 +108,31 @@ foreach(folder unit rules behaviour)
     endforeach()
 endforeach()
 
+# --- simulation: the rules and the behaviours' tests again, each under many seeds, and cases of its own
+if(TARGET troupe_sim)
+    file(GLOB sources CONFIGURE_DEPENDS tests/rules/*_test.c tests/behaviour/*_test.c tests/simulation/*_test.c)
+    list(FILTER sources EXCLUDE REGEX "/rules/socket_") # the system's sockets
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM stem)
+        cmake_path(GET source PARENT_PATH folder)
+        cmake_path(GET folder FILENAME folder)
+        string(REGEX REPLACE "_test$" "" name "${stem}")
+        file(STRINGS "${source}" inside REGEX "#include \".*behaviours/")
+        if(inside)
+            continue() # no part of the public interface
+        endif()
+        set(target sim_${folder}_${name})
+        add_executable(${target} ${source} tests/simulation/runner.c)
+        target_include_directories(${target} PRIVATE tests runtime)
+        target_compile_definitions(${target} PRIVATE _GNU_SOURCE HARNESS_PLAIN HARNESS_SIM)
+        target_link_libraries(${target} PRIVATE troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
+        # the tests' own threads, clocks and atomics are simulated, too
+        target_compile_options(${target} PRIVATE "SHELL:-include \"${PROJECT_SOURCE_DIR}/runtime/sim/redirect.h\"")
+        set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
+        troupe_register(simulation.${folder}_${name} COMMAND ${launcher} $<TARGET_FILE:${target}>)
+    endforeach()
+endif()
+
 # --- stress programs have a main of their own and short defaults
 file(GLOB sources CONFIGURE_DEPENDS tests/stress/*.c)
 foreach(source IN LISTS sources)

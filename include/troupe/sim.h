@@ -1,0 +1,130 @@
+/* troupe/sim.h: simulation: a whole program, its runtime included, in one thread, under a seed.
+ *
+ * Link with libtroupe_sim (CMake: troupe::troupe_sim) in place of libtroupe: it is the same runtime, compiled so that
+ * its threads, clocks, chance and sockets are simulated. A program is a function that boots the runtime, does something
+ * with it, checks what came out, and stops it (tr_run, tr_main, or tr_boot and tr_halt). Time is virtual: a day of
+ * timers takes seconds. Every atomic operation of the runtime is a place where another thread may go on; which one is
+ * drawn from the seed. The same seed and binary give the same trace of events, byte for byte.
+ *
+ *     static int program(void *arg) { ...; return tr_main(&config, root, NULL, 0); }
+ *     int main(void)
+ *     {
+ *         const tr_sim_case test = { .name = "transfer", .program = program };
+ *         return tr_sim_sweep(&test, 1, 1000) == 0 ? 0 : 1;
+ *     }
+ *
+ * A run fails if the program returns other than 0, a check fails (tr_sim_fail, abort, an assertion, a fatal signal), if
+ * nobody can go on (a deadlock: who waits for what is printed), if a thread is left, or at a limit. A failed run prints
+ * its seed and the line that runs it again, in one process, so that the same line works under gdb.
+ *
+ * Environment, for tr_sim_sweep:
+ *     TR_SIM_SEEDS=from..to   these seeds instead; one alone runs in this process
+ *     TR_SIM_ONLY=name        this case alone, all others pass at once
+ *     TR_SIM_FAULTS=script    these faults instead of those that the seed draws
+ *     TR_SIM_JOBS=n           n runs at a time; 1 if unset
+ *     TR_SIM_TRACE=file       the trace of the last run as text
+ *
+ * What the program does by itself must be a function of the seed, too: no clock, chance, thread or descriptor but
+ * through Troupe (tr_sim_random, tr_sim_now_ns, tr_sim_thread_start here), and no order by address. The simulated memory
+ * is sequentially consistent: weak orderings are for ThreadSanitizer. */
+#ifndef TROUPE_SIM_H
+#define TROUPE_SIM_H
+
+#include <troupe/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How it is decided who goes on. */
+typedef enum tr_sim_policy {
+    TR_SIM_ANY,    /* by the seed */
+    TR_SIM_RANDOM, /* anybody, after a number of points that is drawn anew each time around a mean of the seed's */
+    TR_SIM_PCT     /* the highest of random priorities, changed at `changes` points */
+} tr_sim_policy;
+
+/* How often a fault happens where it could, in a million; 0: never. */
+typedef struct tr_sim_faults {
+    uint32_t crash;      /* a victim exits, where it handles a message or comes back from a call of Troupe */
+    uint32_t no_memory;  /* a request for memory fails */
+    uint32_t stall;      /* a thread is not scheduled for up to 20 ms */
+    uint32_t cut;        /* a simulated connection is reset, when it is read or written */
+    uint32_t part;       /* a read or write moves only a part */
+    unsigned most;       /* of all kinds together, in a run; 0: 3 */
+    const char *victims; /* labels of processes that may crash, with commas; NULL: all but straight-line ones */
+} tr_sim_faults;
+
+/* A run; all zero is the default. */
+typedef struct tr_sim_options {
+    uint64_t seed;
+    tr_sim_policy policy;
+    unsigned changes;   /* PCT: changes of priority; 0: 5 */
+    uint64_t max_steps; /* 0: 200 million points */
+    int64_t max_ms;     /* of virtual time; 0: 100 days */
+    int64_t stall_ms;   /* how long, at most, the policy itself keeps a thread waiting that could run; 0: 2 */
+    tr_sim_faults faults;
+    const char *script; /* faults by number instead ("crash@17,stall@203:5000000"); NULL: by the rates */
+} tr_sim_options;
+
+/* What came out. */
+typedef struct tr_sim_result {
+    uint64_t seed;
+    uint64_t hash;    /* of the trace of events */
+    uint64_t events;  /* in the trace */
+    uint64_t steps;   /* points passed */
+    uint64_t switches;
+    int64_t virtual_ns;
+    int status;        /* what the program returned; -1: it failed before */
+    char script[512];  /* the faults that happened */
+    char failure[256]; /* "" if it passed */
+} tr_sim_result;
+
+/* What is run. */
+typedef struct tr_sim_case {
+    const char *name;
+    int (*program)(void *arg); /* 0: passed */
+    void *arg;
+    tr_sim_options options;   /* the seed is the sweep's */
+    uint64_t all_steps;       /* no further seed is begun when all runs together took that many; 0: no limit */
+} tr_sim_case;
+
+/* Runs the program once, in this process, and fills *result (may be NULL). Returns what the program returned; a run that
+ * fails otherwise ends the process by SIGABRT. Not inside a run; threads of the system see nothing of it. */
+TR_API int tr_sim_run(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result);
+/* The same in a process of its own, so that nothing ends the caller: TR_OK if it passed; TR_ECALLBACK and
+ * result->failure if not; TR_ELIMIT if there is no process to be had. */
+TR_API TR_MUST_CHECK int tr_sim_try(const tr_sim_options *options, int (*program)(void *arg), void *arg,
+                                    tr_sim_result *result);
+/* Runs the case under each seed, each in a process of its own. After the first failure it looks for the least faults
+ * that still fail, prints them with the seed and the line that runs it again, and stops. The number of failed runs. */
+TR_API TR_MUST_CHECK unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to);
+
+/* ---- inside of a run, on any of its threads */
+
+/* Fails the run. */
+TR_API TR_NORETURN void tr_sim_fail(const char *format, ...) TR_PRINTF(1, 2);
+/* Fails the run unless the condition holds. */
+#define TR_SIM_CHECK(condition) \
+    ((condition) ? (void)0 : tr_sim_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
+/* From here on faults happen, or no longer: for the time of the start and the end, which are not expected to survive
+ * them. They are off at first. */
+TR_API void tr_sim_inject(bool on);
+/* A number from the seed, 0 to below - 1. */
+TR_API uint32_t tr_sim_random(uint32_t below);
+/* The seed. */
+TR_API uint64_t tr_sim_seed(void);
+/* Virtual time since the start of the run. */
+TR_API int64_t tr_sim_now_ns(void);
+/* Puts an event of the program's own into the trace. */
+TR_API void tr_sim_note(const char *text, uint64_t number);
+/* A foreign thread of the simulation that runs entry(arg): its number, for the join; TR_ENOMEM, TR_ELIMIT. */
+TR_API TR_MUST_CHECK int tr_sim_thread_start(void (*entry)(void *arg), void *arg);
+/* Waits until it has ended. */
+TR_API void tr_sim_thread_join(int thread);
+/* As if the system had sent the program this signal (SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2). */
+TR_API void tr_sim_raise(int signal_number);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
