@@ -243,7 +243,10 @@ void watchdog_stop(void)
     if (load_relaxed(&watchdog.started) != 1)
         return;
     store_seq_cst(&watchdog.end, 1);
+    /* what it sleeps on changes, too: else it could look at `end` before, and fall asleep after the wake-up */
+    atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     syscall(SYS_futex, &scheduler.awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     pthread_join(watchdog.thread, NULL);
+    atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     store_relaxed(&watchdog.started, 0);
 }
