@@ -47,7 +47,8 @@ void sim_choice_start(uint64_t seed)
     machine.change_span = one_of(spans, TR_COUNT(spans));
     machine.changes_left = machine.options.changes;
     machine.lowest = UINT64_C(1) << 32;
-    sim_relaxed_count = sim_choose(2);
+    sim_relaxed = 0;
+    sim_relaxed_mask = sim_choose(2) == 0 ? 0 : 63;
     plan_change();
 }
 
@@ -55,6 +56,7 @@ int64_t sim_next_budget(void)
 {
     if (machine.options.policy != TR_SIM_PCT)
         return 1 + sim_choose(2 * machine.mean);
+    /* PCT: until the next change */
     uint64_t left = machine.change_at > machine.steps ? machine.change_at - machine.steps : 0;
     return left < FAIR_POINTS ? (int64_t)left : FAIR_POINTS;
 }
@@ -68,9 +70,24 @@ static struct sim_thread *highest(struct sim_thread *const *candidates, unsigned
     return best;
 }
 
+/* Who has waited longer than the policy may keep anybody waiting: the longest. NULL: nobody. */
+static struct sim_thread *overdue(struct sim_thread *const *candidates, unsigned count)
+{
+    struct sim_thread *oldest = NULL;
+    int64_t oldest_ns = machine.now_ns - machine.options.stall_ms * 1000000;
+    for (unsigned i = 0; i < count; i++)
+        if (candidates[i] != machine.current && candidates[i]->since_ns < oldest_ns) {
+            oldest = candidates[i];
+            oldest_ns = oldest->since_ns;
+        }
+    return oldest;
+}
+
 struct sim_thread *sim_pick(struct sim_thread *const *candidates, unsigned count)
 {
-    struct sim_thread *current = machine.current;
+    struct sim_thread *current = machine.current, *late = overdue(candidates, count);
+    if (late != NULL)
+        return late;
     if (machine.options.policy != TR_SIM_PCT) {
         unsigned which = count == 1 ? 0 : sim_choose(count);
         if (candidates[which] == current && current->yields > 0 && count > 1) /* it gives way: to any other */

@@ -8,7 +8,7 @@ enum { YIELDS_PATIENT = 64, YIELDS_MOST = 10 * 1000 * 1000 };
 
 struct sim_machine machine;
 int64_t sim_budget = INT64_MAX;
-int64_t sim_relaxed_count;
+uint32_t sim_relaxed, sim_relaxed_mask;
 
 static struct sim_thread *previous; /* who was left at the last switch */
 
@@ -45,9 +45,11 @@ static void expire(void)
             continue;
         if (thread->stalled) {
             thread->stalled = false;
+            thread->since_ns = machine.now_ns;
             thread->deadline = SIM_NEVER;
         } else if (thread->state == SIM_BLOCKED) {
             thread->state = SIM_RUNNABLE;
+            thread->since_ns = machine.now_ns;
             thread->timed_out = true;
             thread->deadline = SIM_NEVER;
         }
@@ -158,6 +160,7 @@ static struct sim_thread *decide_next(void)
     struct sim_thread *next = next_thread();
     if (next != machine.current) {
         machine.switches++;
+        machine.current->since_ns = machine.now_ns;
         sim_trace_note("run", next->id, (uint64_t)(machine.now_ns - machine.start_ns));
     }
     sim_budget = machine.given = sim_next_budget();
@@ -229,6 +232,7 @@ static void wake(struct sim_thread *thread)
 {
     thread->state = SIM_RUNNABLE;
     thread->deadline = SIM_NEVER;
+    thread->since_ns = sim_now();
     if (thread->priority > machine.current->priority && machine.options.policy == TR_SIM_PCT) {
         spend();
         sim_budget = machine.given = 0;

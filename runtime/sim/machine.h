@@ -43,6 +43,7 @@ struct sim_thread {
     bool stalled;          /* not blocked, but nobody lets it run until the deadline */
     uint64_t priority;     /* PCT: higher runs first */
     unsigned yields;       /* in a row */
+    int64_t since_ns;      /* since when it could run and does not */
     uint32_t reading;      /* depth of read sections */
     uint64_t sections;     /* read sections begun */
     void *keys[SIM_KEYS_MOST];

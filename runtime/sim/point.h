@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 extern int64_t sim_budget;        /* points until the next decision */
-extern int64_t sim_relaxed_count; /* what a relaxed access counts in this run: 0 or 1 */
+extern uint32_t sim_relaxed;      /* relaxed accesses so far */
+extern uint32_t sim_relaxed_mask; /* which of them are points: 0: all; 63: one of 64, so that a loop of them ends */
 
 void sim_decide(void);
 
@@ -20,8 +21,8 @@ static inline void sim_point(void)
 
 static inline void sim_point_relaxed(void)
 {
-    if (__builtin_expect((sim_budget -= sim_relaxed_count) < 0, 0))
-        sim_decide();
+    if ((++sim_relaxed & sim_relaxed_mask) == 0)
+        sim_point();
 }
 
 /* An event of the flight recorder (base/trace.h), for the run's own trace. */

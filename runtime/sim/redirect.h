@@ -109,6 +109,9 @@
 #define pthread_cond_signal    sim_cond_signal
 #define pthread_cond_broadcast sim_cond_broadcast
 #define pthread_once           sim_once
+#define pthread_barrier_init    sim_barrier_init
+#define pthread_barrier_destroy sim_barrier_destroy
+#define pthread_barrier_wait    sim_barrier_wait
 #define pthread_key_create     sim_key_create
 #define pthread_key_delete     sim_key_delete
 #define pthread_getspecific    sim_key_get

@@ -42,6 +42,9 @@ int sim_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struc
 int sim_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
 int sim_cond_signal(pthread_cond_t *cond);
 int sim_cond_broadcast(pthread_cond_t *cond);
+int sim_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes, unsigned count);
+int sim_barrier_destroy(pthread_barrier_t *barrier);
+int sim_barrier_wait(pthread_barrier_t *barrier);
 int sim_once(pthread_once_t *once, void (*routine)(void));
 int sim_sem_init(sem_t *semaphore, int shared, unsigned value);
 int sim_sem_destroy(sem_t *semaphore);

@@ -137,7 +137,36 @@ int sim_cond_broadcast(pthread_cond_t *cond)
     return 0;
 }
 
-/* ---- once, semaphore */
+/* ---- barrier, once, semaphore */
+
+struct sim_barrier {
+    unsigned wanted, waiting, round;
+};
+
+int sim_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes, unsigned count)
+{
+    (void)attributes;
+    *(struct sim_barrier *)(void *)barrier = (struct sim_barrier){ .wanted = count };
+    return 0;
+}
+
+int sim_barrier_destroy(pthread_barrier_t *barrier) { return (void)barrier, 0; }
+
+int sim_barrier_wait(pthread_barrier_t *barrier)
+{
+    struct sim_barrier *it = (struct sim_barrier *)(void *)barrier;
+    unsigned round = it->round;
+    sim_point();
+    if (++it->waiting < it->wanted) {
+        while (it->round == round)
+            sim_block("barrier", barrier, SIM_NEVER);
+        return 0;
+    }
+    it->waiting = 0;
+    it->round++;
+    sim_wake(barrier, UINT_MAX);
+    return PTHREAD_BARRIER_SERIAL_THREAD;
+}
 
 enum { ONCE_NOT, ONCE_RUNNING, ONCE_DONE };
 
