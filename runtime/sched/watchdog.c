@@ -123,7 +123,7 @@ static void take_over(struct worker *worker, struct watched *seen)
 static void watch_turn(struct worker *worker, struct watched *seen, int64_t now, bool somebody_waits)
 {
     uint64_t turns = load_relaxed(&worker->turns);
-    if (turns != seen->turns || is_parked(worker)) {
+    if (turns != seen->turns || seen->since_ns == 0 || is_parked(worker)) { /* 0: never looked at before */
         *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_waited = seen->ring_waited };
         return;
     }
