@@ -69,9 +69,9 @@ typedef struct tr_sim_options {
 /* What came out. */
 typedef struct tr_sim_result {
     uint64_t seed;
-    uint64_t hash;    /* of the trace of events */
-    uint64_t events;  /* in the trace */
-    uint64_t steps;   /* points passed */
+    uint64_t hash;   /* of the trace of events */
+    uint64_t events; /* in the trace */
+    uint64_t steps;  /* points passed */
     uint64_t switches;
     int64_t virtual_ns;
     int status;        /* what the program returned; -1: it failed before */
@@ -84,8 +84,8 @@ typedef struct tr_sim_case {
     const char *name;
     int (*program)(void *arg); /* 0: passed */
     void *arg;
-    tr_sim_options options;   /* the seed is the sweep's */
-    uint64_t all_steps;       /* no further seed is begun when all runs together took that many; 0: no limit */
+    tr_sim_options options; /* the seed is the sweep's */
+    uint64_t all_steps;     /* no further seed is begun when all runs together took that many; 0: no limit */
 } tr_sim_case;
 
 /* Runs the program once, in this process, and fills *result (may be NULL). Returns what the program returned; a run that
@@ -104,8 +104,7 @@ TR_API TR_MUST_CHECK unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t fro
 /* Fails the run. */
 TR_API TR_NORETURN void tr_sim_fail(const char *format, ...) TR_PRINTF(1, 2);
 /* Fails the run unless the condition holds. */
-#define TR_SIM_CHECK(condition) \
-    ((condition) ? (void)0 : tr_sim_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
+#define TR_SIM_CHECK(condition) ((condition) ? (void)0 : tr_sim_fail("%s:%d: %s", __FILE__, __LINE__, #condition))
 /* From here on faults happen, or no longer: for the time of the start and the end, which are not expected to survive
  * them. They are off at first. */
 TR_API void tr_sim_inject(bool on);

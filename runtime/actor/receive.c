@@ -20,6 +20,7 @@ struct search {
     const tr_match *match; /* NULL: anything */
     uint64_t from;         /* 0: anybody */
     tr_msg *tested;        /* the last message in `saved` that was tested; NULL: none */
+    tr_msg *passed;        /* tested, too, when it was the head of the queue, wherever it is now; NULL */
 };
 
 static bool matches(const struct search *search, const tr_msg *message)
@@ -51,11 +52,13 @@ static tr_msg *find_saved(struct search *search)
     tr_msg *before = search->tested, *message = before == NULL ? self->saved.first : message_next(before);
     while (message != NULL) {
         tr_msg *next = message_next(message);
-        bool gone = is_gone(self, message);
-        if (gone || matches(search, message)) {
+        bool gone = is_gone(self, message), passed = message == search->passed;
+        if (gone || (!passed && matches(search, message))) {
             inbox_unsave(self, before, message);
             if (!gone)
                 return message;
+            if (passed)
+                search->passed = NULL; /* its block may come back as another message */
             message_free(context_self(), message);
         } else {
             before = message;
@@ -92,9 +95,12 @@ static tr_msg *find_queued(struct search *search)
 {
     struct actor *self = search->self;
     for (tr_msg *head; (head = inbox_head(self)) != NULL;) {
-        if (!self->head_used && head_matches(search, head)) {
-            inbox_use_head(self, head);
-            return head;
+        if (!self->head_used && head != search->passed) {
+            if (head_matches(search, head)) {
+                inbox_use_head(self, head);
+                return head;
+            }
+            search->passed = self->head_used ? NULL : head;
         }
         struct mailbox_node *next = mailbox_next(&self->mailbox, &head->node);
         if (next == NULL || next == MAILBOX_BUSY_NODE)

@@ -261,6 +261,15 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
     return active;
 }
 
+/* Turns the target's half into the DOWN; its twin is told. Both locked. */
+static void send_off(struct relation *half, struct notice *notice)
+{
+    take_out(half);
+    half->twin->peer = 0;
+    message_set_kind(&half->message, KIND_DOWN);
+    half->notice = notice_take(notice);
+}
+
 void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice)
 {
     read_begin();
@@ -277,7 +286,7 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
         actor_lock_two(watcher, other);
         if (half->link != NULL && half->peer == target) {
             down = half->twin;
-            send_off(down, KIND_DOWN, notice, &watcher->cold->monitors);
+            send_off(down, notice);
         }
         actor_unlock_two(watcher, other);
     }
@@ -287,15 +296,6 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
 }
 
 /* ---- death */
-
-/* Turns the target's half into the DOWN; its twin is told. Both locked. */
-static void send_off(struct relation *half, struct notice *notice)
-{
-    take_out(half);
-    half->twin->peer = 0;
-    message_set_kind(&half->message, KIND_DOWN);
-    half->notice = notice_take(notice);
-}
 
 /* Sends the first DOWN. False: nobody watches. */
 static bool release_watcher(struct context *context, struct actor *self, struct notice *notice)

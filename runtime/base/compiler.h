@@ -68,7 +68,7 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 /* What the simulation has in these places (sim/redirect.h, which stands before everything in its builds). Elsewhere
  * nothing. */
 #ifndef WITH_SIM
-#define WITH_SIM             0
+#define WITH_SIM              0
 #define SIM_EVENT(kind, word) ((void)0) /* an event of the flight recorder */
 #define SIM_USER_CODE()       ((void)0) /* a worker leaves the runtime for a process' code */
 #endif

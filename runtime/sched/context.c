@@ -11,7 +11,11 @@
 #include <pthread.h>
 #include <sched.h>
 
+#if CONTEXT_INLINE
 _Thread_local struct context *context_here;
+#else
+static _Thread_local struct context *context_here;
+#endif
 
 static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER; /* a foreign thread's end against the stop */
@@ -22,12 +26,11 @@ static _Atomic uint32_t open_to_foreign;                         /* 1: a foreign
 static pthread_key_t foreign_key; /* its destructor gives a foreign thread's context back */
 static pthread_once_t foreign_key_made = PTHREAD_ONCE_INIT;
 
-#if !(defined(__x86_64__) && defined(__ELF__))
+#if !CONTEXT_INLINE
 NOINLINE struct context *context_self(void)
 {
-    __asm__ __volatile__(
-        "" ::
-            : "memory"); /* the compiler may neither merge two calls nor compute the address early (D2) */
+    /* the compiler may neither merge two calls nor compute the address early (D2) */
+    __asm__ __volatile__("" ::: "memory");
     return context_here;
 }
 #endif

@@ -85,13 +85,13 @@ static bool wake_index(struct context *context, unsigned index)
     struct worker *worker = load_acquire(&scheduler.workers[index]);
     if (context != NULL)
         trace_event(context->trace, TRACE_WAKE, index);
-    if (load_acquire(&scheduler.poller) ==
-        index) { /* it may leave the poller at this moment: then the interrupt is for nobody */
-        store_release(&worker->park_word, 1);
-        poller_interrupt();
-    } else {
-        park_wake(worker);
-    }
+    /* [PK1] release: what the waker did before; pairs with [PK2]. [PK3] the word before the look at who polls; pairs
+     * with [PK4]: the sleeper finds its word, or this finds it polling, and the interrupt waits for it */
+    store_seq_cst(&worker->park_word, 1);
+    if (load_seq_cst(&scheduler.poller) == index)
+        poller_interrupt(); /* it may leave the poller at this moment: then the interrupt is for nobody */
+    else
+        syscall(SYS_futex, &worker->park_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     return true;
 }
 
@@ -264,11 +264,11 @@ static bool reason_to_stay(struct worker *worker)
 static void sleep_polling(struct worker *worker)
 {
     store_seq_cst(&scheduler.poll_until, NEVER - 1); /* "very long": whoever inserts a timer from here on interrupts */
-    store_release(&scheduler.poller, worker->index);
+    store_seq_cst(&scheduler.poller, worker->index); /* [PK4] before the look at its word; pairs with [PK3] */
     int64_t due = scheduler_next_due(); /* after poll_until: the sleeper's half of the race in queue/wheel.h */
     store_seq_cst(&scheduler.poll_until, due);
     int64_t now = clock_now();
-    if (!reason_to_stay(worker) && load_acquire(&worker->park_word) == 0)
+    if (!reason_to_stay(worker) && load_seq_cst(&worker->park_word) == 0)
         poller_wait(due == NEVER ? -1 : due > now ? due - now : 0);
     store_release(&scheduler.poller, WORKERS_MOST);
     store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */

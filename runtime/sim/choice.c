@@ -27,8 +27,8 @@ static uint32_t one_of(const uint32_t *values, uint32_t count) { return values[s
 
 static void plan_change(void)
 {
-    machine.change_at =
-        machine.changes_left == 0 ? UINT64_MAX : machine.steps + 1 + sim_choose((uint32_t)machine.change_span);
+    machine.change_at = machine.changes_left == 0 ? UINT64_MAX
+                                                  : machine.steps + 1 + sim_choose((uint32_t)machine.change_span);
 }
 
 void sim_choice_start(uint64_t seed)

@@ -107,7 +107,8 @@ static bool in_script(enum sim_fault kind, uint64_t number, int64_t *parameter)
 static bool drawn(enum sim_fault kind, int64_t *parameter)
 {
     uint32_t rate = rate_of(kind);
-    if (rate == 0 || faults.happened_count >= machine.options.faults.most || sim_draw(&machine.chance) % 1000000 >= rate)
+    if (rate == 0 || faults.happened_count >= machine.options.faults.most ||
+        sim_draw(&machine.chance) % 1000000 >= rate)
         return false;
     *parameter = kind == SIM_STALL ? 1 + (int64_t)(sim_draw(&machine.chance) % STALL_MOST_NS) : 0;
     return true;

@@ -50,9 +50,9 @@ struct sim_thread {
     char *locals; /* its thread-locals while it does not run */
     char *stack;  /* NULL: the system's own */
     size_t stack_size;
-    const void *low;    /* AddressSanitizer: the stack that it stands on while it does not run */
-    size_t size;        /* the same */
-    void *fake_stack;   /* the same */
+    const void *low;  /* AddressSanitizer: the stack that it stands on while it does not run */
+    size_t size;      /* the same */
+    void *fake_stack; /* the same */
     int saved_errno;
     void *(*entry)(void *arg);
     void *arg, *result;
@@ -60,8 +60,8 @@ struct sim_thread {
 };
 
 struct sim_machine {
-    bool running; /* inside tr_sim_run */
-    bool forked;  /* this process is a run's own: it ends with the run */
+    bool running;    /* inside tr_sim_run */
+    bool forked;     /* this process is a run's own: it ends with the run */
     unsigned frozen; /* > 0: no decision, e.g. in a handler of a hardware fault */
     struct sim_thread *current;
     struct sim_thread *threads[SIM_THREADS_MOST]; /* in the order of their making; [0] called tr_sim_run */
@@ -70,12 +70,12 @@ struct sim_machine {
     int64_t point_ns;         /* what a point costs */
     int64_t given;            /* the budget that was given */
     uint64_t steps, switches, events;
-    uint64_t hash;     /* of the trace */
-    uint64_t choice;   /* state of the generator for choices */
-    uint64_t entropy;  /* the same for what the program asks for */
-    uint64_t chance;   /* the same for faults */
+    uint64_t hash;    /* of the trace */
+    uint64_t choice;  /* state of the generator for choices */
+    uint64_t entropy; /* the same for what the program asks for */
+    uint64_t chance;  /* the same for faults */
     tr_sim_options options;
-    uint32_t mean;     /* random policy: points between decisions */
+    uint32_t mean;      /* random policy: points between decisions */
     uint32_t jump_rate; /* one of so many decisions lets time pass; 0: none */
     uint64_t change_at; /* PCT: step of the next change of priorities */
     unsigned changes_left;

@@ -13,9 +13,9 @@ enum sim_file_kind { SIM_NO_FILE, SIM_EVENT, SIM_EPOLL, SIM_OTHER };
 
 struct sim_file {
     enum sim_file_kind kind;
-    uint64_t counter;                       /* SIM_EVENT */
-    const struct sim_file_calls *calls;     /* SIM_OTHER */
-    void *of;                               /* SIM_OTHER */
+    uint64_t counter;                   /* SIM_EVENT */
+    const struct sim_file_calls *calls; /* SIM_OTHER */
+    void *of;                           /* SIM_OTHER */
 };
 
 /* What another kind of descriptor does. */

@@ -68,18 +68,18 @@
 #define __c11_atomic_thread_fence(order)         (sim_point(), __c11_atomic_thread_fence(order))
 #endif
 
-#define __atomic_load(at, to, order)             (SIM_AT(order), __atomic_load((at), (to), (order)))
-#define __atomic_store(at, from, order)          (SIM_AT(order), __atomic_store((at), (from), (order)))
-#define __atomic_exchange(at, from, to, order)   (SIM_AT(order), __atomic_exchange((at), (from), (to), (order)))
-#define __atomic_load_n(at, order)               (SIM_AT(order), __atomic_load_n((at), (order)))
-#define __atomic_store_n(at, value, order)       (SIM_AT(order), __atomic_store_n((at), (value), (order)))
-#define __atomic_exchange_n(at, value, order)    (SIM_AT(order), __atomic_exchange_n((at), (value), (order)))
-#define __atomic_fetch_add(at, value, order)     (SIM_AT(order), __atomic_fetch_add((at), (value), (order)))
-#define __atomic_fetch_sub(at, value, order)     (SIM_AT(order), __atomic_fetch_sub((at), (value), (order)))
-#define __atomic_fetch_or(at, value, order)      (SIM_AT(order), __atomic_fetch_or((at), (value), (order)))
-#define __atomic_fetch_and(at, value, order)     (SIM_AT(order), __atomic_fetch_and((at), (value), (order)))
-#define __atomic_fetch_xor(at, value, order)     (SIM_AT(order), __atomic_fetch_xor((at), (value), (order)))
-#define __atomic_thread_fence(order)             (sim_point(), __atomic_thread_fence(order))
+#define __atomic_load(at, to, order)           (SIM_AT(order), __atomic_load((at), (to), (order)))
+#define __atomic_store(at, from, order)        (SIM_AT(order), __atomic_store((at), (from), (order)))
+#define __atomic_exchange(at, from, to, order) (SIM_AT(order), __atomic_exchange((at), (from), (to), (order)))
+#define __atomic_load_n(at, order)             (SIM_AT(order), __atomic_load_n((at), (order)))
+#define __atomic_store_n(at, value, order)     (SIM_AT(order), __atomic_store_n((at), (value), (order)))
+#define __atomic_exchange_n(at, value, order)  (SIM_AT(order), __atomic_exchange_n((at), (value), (order)))
+#define __atomic_fetch_add(at, value, order)   (SIM_AT(order), __atomic_fetch_add((at), (value), (order)))
+#define __atomic_fetch_sub(at, value, order)   (SIM_AT(order), __atomic_fetch_sub((at), (value), (order)))
+#define __atomic_fetch_or(at, value, order)    (SIM_AT(order), __atomic_fetch_or((at), (value), (order)))
+#define __atomic_fetch_and(at, value, order)   (SIM_AT(order), __atomic_fetch_and((at), (value), (order)))
+#define __atomic_fetch_xor(at, value, order)   (SIM_AT(order), __atomic_fetch_xor((at), (value), (order)))
+#define __atomic_thread_fence(order)           (sim_point(), __atomic_thread_fence(order))
 #define __atomic_compare_exchange(at, expected, from, weak, order, failed) \
     (sim_point(), __atomic_compare_exchange((at), (expected), (from), (weak), (order), (failed)))
 #define __atomic_compare_exchange_n(at, expected, value, weak, order, failed) \
@@ -88,61 +88,61 @@
 #define _Thread_local __attribute__((section("tr_sim_locals")))
 
 /* ---- threads */
-#define pthread_create         sim_thread_create
-#define pthread_join           sim_thread_join
-#define pthread_self           sim_thread_self
-#define pthread_getattr_np     sim_thread_attributes
-#define pthread_attr_getstack  sim_attributes_stack
-#define pthread_attr_destroy   sim_attributes_destroy
-#define pthread_sigmask        sim_thread_sigmask
-#define pthread_atfork         sim_atfork
-#define pthread_mutex_init     sim_mutex_init
-#define pthread_mutex_destroy  sim_mutex_destroy
-#define pthread_mutex_lock     sim_mutex_lock
-#define pthread_mutex_trylock  sim_mutex_trylock
-#define pthread_mutex_unlock   sim_mutex_unlock
-#define pthread_cond_init      sim_cond_init
-#define pthread_cond_destroy   sim_cond_destroy
-#define pthread_cond_wait      sim_cond_wait
-#define pthread_cond_clockwait sim_cond_clockwait
-#define pthread_cond_timedwait sim_cond_timedwait
-#define pthread_cond_signal    sim_cond_signal
-#define pthread_cond_broadcast sim_cond_broadcast
-#define pthread_once           sim_once
+#define pthread_create          sim_thread_create
+#define pthread_join            sim_thread_join
+#define pthread_self            sim_thread_self
+#define pthread_getattr_np      sim_thread_attributes
+#define pthread_attr_getstack   sim_attributes_stack
+#define pthread_attr_destroy    sim_attributes_destroy
+#define pthread_sigmask         sim_thread_sigmask
+#define pthread_atfork          sim_atfork
+#define pthread_mutex_init      sim_mutex_init
+#define pthread_mutex_destroy   sim_mutex_destroy
+#define pthread_mutex_lock      sim_mutex_lock
+#define pthread_mutex_trylock   sim_mutex_trylock
+#define pthread_mutex_unlock    sim_mutex_unlock
+#define pthread_cond_init       sim_cond_init
+#define pthread_cond_destroy    sim_cond_destroy
+#define pthread_cond_wait       sim_cond_wait
+#define pthread_cond_clockwait  sim_cond_clockwait
+#define pthread_cond_timedwait  sim_cond_timedwait
+#define pthread_cond_signal     sim_cond_signal
+#define pthread_cond_broadcast  sim_cond_broadcast
+#define pthread_once            sim_once
 #define pthread_barrier_init    sim_barrier_init
 #define pthread_barrier_destroy sim_barrier_destroy
 #define pthread_barrier_wait    sim_barrier_wait
-#define pthread_key_create     sim_key_create
-#define pthread_key_delete     sim_key_delete
-#define pthread_getspecific    sim_key_get
-#define pthread_setspecific    sim_key_set
-#define sem_init               sim_sem_init
-#define sem_destroy            sim_sem_destroy
-#define sem_post               sim_sem_post
-#define sem_wait               sim_sem_wait
-#define sem_trywait            sim_sem_trywait
-#define sched_yield            sim_yield
-#define syscall                sim_syscall
+#define pthread_key_create      sim_key_create
+#define pthread_key_delete      sim_key_delete
+#define pthread_getspecific     sim_key_get
+#define pthread_setspecific     sim_key_set
+#define sem_init                sim_sem_init
+#define sem_destroy             sim_sem_destroy
+#define sem_post                sim_sem_post
+#define sem_wait                sim_sem_wait
+#define sem_trywait             sim_sem_trywait
+#define sched_yield             sim_yield
+#define syscall                 sim_syscall
 
 /* ---- time, chance, signals */
-#define clock_gettime sim_clock_gettime
-#define nanosleep     sim_nanosleep
-#define usleep        sim_usleep
-#define getrandom     sim_getrandom
-#define sigaction(...) sim_sigaction(__VA_ARGS__) /* a function's name only: the struct keeps its own */
+#define clock_gettime    sim_clock_gettime
+#define nanosleep        sim_nanosleep
+#define usleep           sim_usleep
+#define getrandom        sim_getrandom
+#define sigaction(...)   sim_sigaction(__VA_ARGS__) /* a function's name only: the struct keeps its own */
 #define sigaltstack(...) sim_sigaltstack(__VA_ARGS__)
-#define raise         sim_raise
-#define signal(...)   sim_signal(__VA_ARGS__)
-#define alarm         sim_alarm
+#define raise            sim_raise
+#define signal(...)      sim_signal(__VA_ARGS__)
+#define alarm            sim_alarm
 
 /* ---- descriptors */
-#define epoll_create1 sim_epoll_create
-#define epoll_ctl     sim_epoll_ctl
+#define epoll_create1   sim_epoll_create
+#define epoll_ctl       sim_epoll_ctl
 #define epoll_wait(...) sim_epoll_wait(__VA_ARGS__)
-#define eventfd(...)  sim_eventfd(__VA_ARGS__)
-#define read(...)     sim_read(__VA_ARGS__)
-#define write(...)    sim_write(__VA_ARGS__)
-#define close(...)    sim_close(__VA_ARGS__)
+#define eventfd(...)    sim_eventfd(__VA_ARGS__)
+#define read(...)       sim_read(__VA_ARGS__)
+#define write(...)      sim_write(__VA_ARGS__)
+#define close(...)      sim_close(__VA_ARGS__)
 
 /* ---- memory, so that it can fail */
 #define malloc(...)  sim_malloc(__VA_ARGS__)

@@ -208,10 +208,7 @@ TR_API int tr_sim_run(const tr_sim_options *options, int (*program)(void *arg), 
 
 /* ---- for the program */
 
-TR_API uint32_t tr_sim_random(uint32_t below)
-{
-    return (uint32_t)(((sim_draw(&machine.entropy) >> 32) * below) >> 32);
-}
+TR_API uint32_t tr_sim_random(uint32_t below) { return (uint32_t)(((sim_draw(&machine.entropy) >> 32) * below) >> 32); }
 
 TR_API uint64_t tr_sim_seed(void) { return machine.options.seed; }
 

@@ -245,6 +245,7 @@ TR_API unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to
     options.seed = from;
     int status = tr_sim_run(&options, test->program, test->arg, NULL);
     if (status != 0)
-        fprintf(stderr, "simulation %s: seed %llu: the program returned %d\n", test->name, (unsigned long long)from, status);
+        fprintf(stderr, "simulation %s: seed %llu: the program returned %d\n", test->name, (unsigned long long)from,
+                status);
     return status != 0;
 }

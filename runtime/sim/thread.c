@@ -254,7 +254,4 @@ TR_API int tr_sim_thread_start(void (*entry)(void *arg), void *arg)
     return (int)id;
 }
 
-TR_API void tr_sim_thread_join(int thread)
-{
-    sim_thread_join((pthread_t)thread, NULL);
-}
+TR_API void tr_sim_thread_join(int thread) { sim_thread_join((pthread_t)thread, NULL); }

@@ -94,6 +94,7 @@ if(NOT TR_SANITIZE STREQUAL "thread")
     target_compile_options(runtime_sim PRIVATE
         "$<$<COMPILE_LANGUAGE:C>:SHELL:-include \"${PROJECT_SOURCE_DIR}/runtime/sim/redirect.h\">")
     add_library(simulator OBJECT ${simulator_sources})
+    target_compile_definitions(simulator PRIVATE CONTEXT_INLINE=0)
     foreach(half runtime_sim simulator)
         target_link_libraries(${half} PRIVATE troupe_private troupe_flags troupe_warnings Threads::Threads)
         target_include_directories(${half} PRIVATE "${PROJECT_SOURCE_DIR}/include")
