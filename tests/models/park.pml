@@ -8,6 +8,11 @@
  *     sleeps until word != 0                   counts the sleeper as searching, word := 1, wakes
  *     clears its own bit, if it still is set: then nobody has counted it
  *
+ * One sleeper has the poll token: it sleeps in epoll, where its word does not wake it, but an interrupt does [PK3], [PK4]:
+ *     poller := itself                     word := 1
+ *     fence                                fence
+ *     looks at its word, then sleeps       is it the poller: interrupt
+ *
  * A searcher that finds work and is the last one looks at the queue once more, and wakes another for what is left.
  * Two workers, three pieces of work from two producers. Holds: when nothing can move any more, no work is left, and `searching` is 0;
  * and a piece of work that takes for ever delays no other while a worker sleeps (HOG: the first piece never ends).
@@ -18,12 +23,15 @@
  * mutant WORD_CLEARED_LATE: the word is cleared after the idle bit is set
  * mutant SEARCHES_TO_THE_END: a sleeper leaves `searching` only after its last look
  * mutant LAST_SEARCHER_SILENT: the last searcher that finds work does not look for more
+ * mutant WORD_AFTER_LOOK: the waker looks who polls before it sets the word
+ * mutant POLLER_AFTER_LOOK: the sleeper looks at its word before it says that it polls
  * mutant NOT_COUNTED: who wakes by itself does not see whether a waker has counted it
  */
 #define WORKERS 2
 #define PIECES 3
-byte work, done, searching = WORKERS, asleep, hogs;
-bit idle[WORKERS], word[WORKERS];
+#define NOBODY WORKERS
+byte work, done, searching = WORKERS, hogs, poller = NOBODY;
+bit idle[WORKERS], word[WORKERS], polling, interrupted;
 
 inline wake_one()
 {
@@ -39,7 +47,20 @@ inline wake_one()
                 :: else -> i++; goto next_bit
                 fi
             }
+#ifdef WORD_AFTER_LOOK
+            polls = (poller == i);
             word[i] = 1;
+            if
+            :: polls -> interrupted = 1
+            :: else
+            fi;
+#else
+            word[i] = 1;
+            if
+            :: poller == i -> interrupted = 1
+            :: else
+            fi;
+#endif
             break;
 next_bit:
         od
@@ -51,7 +72,7 @@ next_bit:
 proctype worker(byte me)
 {
     byte i;
-    bit found;
+    bit found, polls, token;
 search:
     atomic {
         if
@@ -74,6 +95,7 @@ search:
     searching++;
     goto search;
 park:
+    atomic { token = !polling; polling = 1 }
 #ifndef SEARCHES_TO_THE_END
     searching--;
 #endif
@@ -98,12 +120,35 @@ park:
     searching--;
 #endif
     if
-    :: found -> found = 0
+    :: token ->
+#ifdef POLLER_AFTER_LOOK
+        polls = (word[me] == 1);
+        poller = me;
+#else
+        poller = me;
+        polls = (word[me] == 1);
+#endif
+        found = (found || polls || work > 0);
+        if
+        :: found -> found = 0
+        :: else ->
+end_polls:
+            interrupted == 1
+        fi;
+        atomic { interrupted = 0; poller = NOBODY; polls = 0 }
     :: else ->
+        if
+        :: found -> found = 0
+        :: else ->
 end_sleeps:
-        word[me] == 1
+            word[me] == 1
+        fi
     fi;
     atomic {
+        if
+        :: token -> polling = 0; token = 0
+        :: else
+        fi;
         if
         :: idle[me] -> idle[me] = 0; searching++ /* nobody woke it */
         :: else ->
@@ -120,7 +165,7 @@ stuck:
 proctype producer(byte pieces)
 {
     byte i;
-    bit seen;
+    bit seen, polls;
     do
     :: pieces > 0 ->
 #ifdef NO_FENCE_PRODUCER
