@@ -1,15 +1,9 @@
 /* nqueens.c: the workload nqueens, after Savina: a master deals boards to workers, which extend them up to the cutoff
  * and then solve them. */
+#include "../savina/kernels.h"
 #include "workloads.h"
 
-#include <stdlib.h>
-
-enum { WORK = 1, SOLUTIONS, CUTOFF = 4, LARGEST = 14, WORKERS_PER_CORE = 4 };
-
-struct board {
-    int8_t queens; /* so many rows are filled */
-    int8_t column[LARGEST];
-};
+enum { WORK = 1, SOLUTIONS, CUTOFF = 4, WORKERS_PER_CORE = 4 };
 
 struct order {
     tr_pid coordinator;
@@ -22,30 +16,6 @@ struct master {
     uint64_t worker_count, next, open, solutions;
 };
 
-static bool is_safe(const struct board *board, int8_t column)
-{
-    for (int8_t row = 0; row < board->queens; row++) {
-        int distance = board->queens - row;
-        if (board->column[row] == column || abs(board->column[row] - column) == distance)
-            return false;
-    }
-    return true;
-}
-
-static uint64_t solve(struct board *board, int8_t size)
-{
-    uint64_t solutions = 0;
-    if (board->queens == size)
-        return 1;
-    for (int8_t column = 0; column < size; column++)
-        if (is_safe(board, column)) {
-            board->column[board->queens++] = column;
-            solutions += solve(board, size);
-            board->queens--;
-        }
-    return solutions;
-}
-
 static int worker_start(void *state, const tr_msg *arg)
 {
     *(int8_t *)state = *(const int8_t *)tr_expect(arg, sizeof(int8_t));
@@ -56,14 +26,14 @@ static int worker_start(void *state, const tr_msg *arg)
 static int worker_handle(void *state, const tr_msg *message)
 {
     int8_t size = *(const int8_t *)state;
-    struct board board = *(const struct board *)tr_expect(message, sizeof board);
+    struct queens_board board = *(const struct queens_board *)tr_expect(message, sizeof board);
     uint64_t solutions = 0;
     if (board.queens >= CUTOFF || board.queens == size)
-        solutions = solve(&board, size);
+        solutions = queens_solve(&board, size, NULL, NULL);
     else
         for (int8_t column = 0; column < size; column++)
-            if (is_safe(&board, column)) {
-                struct board more = board;
+            if (queens_is_safe(&board, column)) {
+                struct queens_board more = board;
                 more.column[more.queens++] = column;
                 tr_send(tr_sender(message), WORK, &more, sizeof more);
             }
@@ -108,18 +78,17 @@ static const tr_actor master_actor = {
 
 static void nqueens_run(struct bench *bench)
 {
-    static const uint64_t known[LARGEST + 1] = { 1, 1, 0, 0, 2, 10, 4, 40, 92, 352, 724, 2680, 14200, 73712, 365596 };
     uint64_t size = bench_number(bench, "size");
-    struct board empty = { .queens = 0 };
-    if (size < 1 || size > LARGEST)
-        bench_verify("size, up to 14", size, LARGEST);
+    struct queens_board empty = { .queens = 0 };
+    if (size < 1 || size > QUEENS_LARGEST)
+        bench_verify("size, up to 14", size, QUEENS_LARGEST);
     struct order order = { .coordinator = tr_self(), .size = (int8_t)size };
     order.workers = bench_number(bench, "workers") * WORKERS_PER_CORE;
     int64_t start = tr_now_ns();
     tr_send(bench_start(&master_actor, &order, sizeof order), WORK, &empty, sizeof empty);
     uint64_t solutions = bench_reports(1);
     bench_result(bench, 1, start);
-    bench_verify("solutions", solutions, known[size]);
+    bench_verify("solutions", solutions, queens_known(size));
 }
 
 const struct workload bench_nqueens = { .name = "nqueens",
