@@ -10,7 +10,7 @@
 
 enum { MOVES = 6, UNKNOWN = INT32_MAX, EFFORT = 100 };
 
-/* The grid: which moves lead on from a node, a bit each. Complete before the first actor starts. */
+/* The grid: which moves lead on from a node, a bit each; constant. */
 struct grid {
     uint32_t size, target;
     const uint8_t *moves;
@@ -51,7 +51,7 @@ static uint32_t least_rest(const struct grid *grid, uint32_t node)
 
 static uint8_t *make_grid(uint32_t size)
 {
-    uint8_t *moves = savina_alloc((size_t)size * size * size);
+    uint8_t *moves = savina_constant((size_t)size * size * size);
     uint64_t seed = 123456;
     for (size_t node = 0; node < (size_t)size * size * size; node++) {
         moves[node] = (uint8_t)savina_below(&seed, 1 << MOVES);

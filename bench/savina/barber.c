@@ -143,7 +143,7 @@ const struct workload savina_barber = {
 
 /* ---- cigarette smokers: an arbiter chooses who smokes next; that one says so and smokes for a while */
 
-enum { SMOKE = 1, SMOKES, HOW_OFTEN };
+enum { SMOKE = 1, SMOKES, HOW_OFTEN, SMOKERS };
 
 enum { SHORTEST_SMOKE = 10, LONGEST_SMOKE = 1000 };
 
@@ -165,18 +165,22 @@ static const tr_actor smoker_actor = { .label = "smoker", .state_size = sizeof(u
 
 struct arbiter {
     tr_pid coordinator;
-    const tr_pid *smokers; /* constant since before the arbiter was started */
+    const tr_pid *smokers; /* in a kept message */
     uint64_t count, left, seed;
 };
 
 static int arbiter_handle(void *state, const tr_msg *message)
 {
     struct arbiter *me = state;
+    if (tr_tag(message) == SMOKERS) {
+        me->smokers = tr_body(tr_keep(message));
+        me->count = tr_size(message) / sizeof *me->smokers;
+    }
     if (me->left-- == 0) {
         bench_report(me->coordinator, 1);
         return tr_stop(TR_NORMAL);
     }
-    tr_assert(tr_tag(message) == SMOKES || tr_tag(message) == BENCH_GO);
+    tr_assert(tr_tag(message) == SMOKES || tr_tag(message) == SMOKERS);
     tr_pid smoker = me->smokers[savina_below(&me->seed, me->count)];
     uint64_t steps = savina_below(&me->seed, LONGEST_SMOKE) + SHORTEST_SMOKE;
     tr_send(smoker, SMOKE, &steps, sizeof steps);
@@ -195,10 +199,10 @@ static void smokers_run(struct bench *bench)
     savina_require(smokers > 0, "a smoker");
     for (uint64_t i = 0; i < smokers; i++)
         pids[i] = bench_start(&smoker_actor, NULL, 0);
-    struct arbiter arbiter = { tr_self(), pids, smokers, n, seed };
+    struct arbiter arbiter = { .coordinator = tr_self(), .left = n, .seed = seed };
     tr_pid pid = savina_start(&arbiter_actor, &arbiter);
     int64_t start = tr_now_ns();
-    bench_go(pid);
+    tr_send(pid, SMOKERS, pids, smokers * sizeof *pids);
     bench_reports(1);
     bench_result(bench, n, start);
     for (uint64_t i = 0; i < n; i++) {

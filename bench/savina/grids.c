@@ -27,7 +27,6 @@ struct block {
     tr_pid coordinator;
     struct place place;
     uint64_t size, blocks, nodes; /* rows in a block, blocks in a row, nodes == size * blocks */
-    const int32_t *graph;         /* all of it, as it is at the start; constant */
     const tr_pid *pids;           /* all blocks', kept; NULL until the start */
     uint64_t step, came[2];       /* of this step and the next, by step % 2 */
     int32_t *distances;
@@ -37,16 +36,14 @@ struct block {
 static int block_start(void *state, const tr_msg *arg)
 {
     struct block *me = state;
-    savina_begin(state, arg);
-    me->distances = savina_alloc(me->size * me->size * sizeof *me->distances);
+    const void *distances = savina_begin_with(state, sizeof *me, arg);
+    size_t bytes = me->size * me->size * sizeof *me->distances;
+    me->distances = savina_alloc(bytes);
+    memcpy(me->distances, distances, bytes);
     for (int i = 0; i < 2; i++) {
         me->rows[i] = savina_alloc(me->blocks * sizeof(tr_msg *));
         me->columns[i] = savina_alloc(me->blocks * sizeof(tr_msg *));
     }
-    for (uint64_t i = 0; i < me->size; i++)
-        memcpy(me->distances + i * me->size,
-               me->graph + (me->place.row * me->size + i) * me->nodes + me->place.column * me->size,
-               me->size * sizeof *me->distances);
     return TR_OK;
 }
 
@@ -152,6 +149,22 @@ static int32_t *make_graph(uint64_t nodes, uint64_t heaviest)
     return graph;
 }
 
+/* Starts an actor for each block of the graph. */
+static void start_blocks(struct block block, const int32_t *graph, tr_pid *pids)
+{
+    size_t count = block.size * block.size;
+    int32_t *distances = savina_alloc(count * sizeof *distances);
+    for (uint64_t i = 0; i < block.blocks * block.blocks; i++) {
+        block.place = (struct place){ i / block.blocks, i % block.blocks };
+        for (uint64_t row = 0; row < block.size; row++)
+            memcpy(distances + row * block.size,
+                   graph + (block.place.row * block.size + row) * block.nodes + block.place.column * block.size,
+                   block.size * sizeof *distances);
+        pids[i] = savina_start_with(&block_actor, &block, distances, count * sizeof *distances);
+    }
+    tr_free(distances);
+}
+
 static uint64_t shortest_paths(int32_t *graph, uint64_t nodes)
 {
     uint64_t sum = 0;
@@ -160,8 +173,9 @@ static uint64_t shortest_paths(int32_t *graph, uint64_t nodes)
             for (uint64_t j = 0; j < nodes; j++)
                 if (graph[i * nodes + k] + graph[k * nodes + j] < graph[i * nodes + j])
                     graph[i * nodes + j] = graph[i * nodes + k] + graph[k * nodes + j];
-    for (uint64_t i = 0; i < nodes * nodes; i++)
-        sum += cell_checksum(nodes, i / nodes, i % nodes, graph[i]);
+    for (uint64_t i = 0; i < nodes; i++)
+        for (uint64_t j = 0; j < nodes; j++)
+            sum += cell_checksum(nodes, i, j, graph[i * nodes + j]);
     return sum;
 }
 
@@ -175,12 +189,8 @@ static void apsp_run(struct bench *bench)
     int32_t *graph = make_graph(block.nodes, bench_number(bench, "w"));
     tr_pid *pids = savina_alloc(count * sizeof *pids);
     block.blocks = block.nodes / block.size;
-    block.graph = graph;
     int64_t start = tr_now_ns();
-    for (uint64_t i = 0; i < count; i++) {
-        block.place = (struct place){ i / block.blocks, i % block.blocks };
-        pids[i] = savina_start(&block_actor, &block);
-    }
+    start_blocks(block, graph, pids);
     for (uint64_t i = 0; i < count; i++)
         tr_send(pids[i], START, pids, count * sizeof *pids);
     sum = bench_reports(count);

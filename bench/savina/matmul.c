@@ -1,7 +1,7 @@
 /* matmul.c: Recursive Matrix Multiplication: products of blocks, divided in eight until they are small enough.
  *
  * The master sends each small product to the worker that has that block of the result, so a block is summed up in one
- * place. At the end the workers hand their blocks over. The two factors are complete before the first actor starts. */
+ * place. At the end the workers hand their blocks over. The two factors are constant. */
 #include "kernels.h"
 #include "savina.h"
 
@@ -147,7 +147,7 @@ static void put_block(double *c, size_t size, const struct block *block)
 static void matmul_run(struct bench *bench)
 {
     size_t size = bench_number(bench, "size"), covered = 0;
-    double *a = savina_alloc(size * size * sizeof *a), *b = savina_alloc(size * size * sizeof *b);
+    double *a = savina_constant(size * size * sizeof *a), *b = savina_constant(size * size * sizeof *b);
     double *c = savina_alloc(size * size * sizeof *c), *room = savina_alloc(2 * size * sizeof *room);
     struct master master = { .work = { tr_self(), a, b, size, bench_number(bench, "threshold"),
                                        bench_number(bench, "a") } };

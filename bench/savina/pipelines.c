@@ -2,6 +2,8 @@
  * or a network. */
 #include "savina.h"
 
+#include <string.h>
+
 /* ---- sieve: each filter knows up to m primes; what none of them divides goes to the next filter */
 
 enum { CANDIDATE = 1, END, PRIMES };
@@ -162,9 +164,9 @@ static const tr_actor comparator_actor = {
 
 struct joiner {
     tr_pid coordinator;
-    uint64_t n, distance;      /* of the row behind it; 0: there is none, the result goes to the coordinator */
-    const tr_pid *comparators; /* of that row, by wire without the bit `distance`; constant */
-    uint64_t next, latest;     /* the next wire to deal; the latest value */
+    uint64_t n, distance;  /* of the row behind it; 0: there is none, the result goes to the coordinator */
+    tr_pid *comparators;   /* of that row, by wire without the bit `distance` */
+    uint64_t next, latest; /* the next wire to deal; the latest value */
     struct sorted sorted;
     uint64_t *values;
     bool *came;
@@ -179,7 +181,10 @@ static uint64_t comparator_of(uint64_t wire, uint64_t distance)
 static int joiner_start(void *state, const tr_msg *arg)
 {
     struct joiner *me = state;
-    savina_begin(state, arg);
+    const void *comparators = savina_begin_with(state, sizeof *me, arg);
+    size_t bytes = tr_size(arg) - sizeof *me; /* nothing for the last joiner */
+    if (bytes > 0)
+        memcpy(me->comparators = savina_alloc(bytes), comparators, bytes);
     me->values = savina_alloc(me->n * sizeof *me->values);
     me->came = savina_alloc(me->n * sizeof *me->came);
     return TR_OK;
@@ -217,17 +222,15 @@ static const tr_actor joiner_actor = {
     .label = "joiner", .state_size = sizeof(struct joiner), .start = joiner_start, .handle = joiner_handle
 };
 
-/* Starts the row of this distance, which merges sequences of `sequence` values, and gives its comparators' pids. */
-static tr_pid *start_row(tr_pid joiner, uint64_t n, uint64_t sequence, uint64_t distance)
+/* Starts the row of this distance, which merges sequences of `sequence` values; `row` gets its comparators' pids. */
+static void start_row(tr_pid *row, tr_pid joiner, uint64_t n, uint64_t sequence, uint64_t distance)
 {
-    tr_pid *row = savina_alloc(n / 2 * sizeof *row);
     for (uint64_t i = 0; i < n / 2; i++) {
         struct comparator comparator = { .joiner = joiner, .distance = distance };
         comparator.low = i / distance * 2 * distance + i % distance;
         comparator.descends = (comparator.low & sequence) != 0;
         row[i] = savina_start(&comparator_actor, &comparator);
     }
-    return row;
 }
 
 static void bitonic_run(struct bench *bench)
@@ -237,12 +240,12 @@ static void bitonic_run(struct bench *bench)
     struct joiner joiner = { .coordinator = tr_self(), .n = n };
     savina_require(n >= 2 && (n & (n - 1)) == 0, "n that is a power of two");
     savina_require(bits >= 1 && bits <= 63, "1 to 63 bits");
-    tr_pid next = savina_start(&joiner_actor, &joiner);
+    tr_pid next = savina_start(&joiner_actor, &joiner), *row = savina_alloc(n / 2 * sizeof *row);
     for (uint64_t sequence = n; sequence >= 2; sequence /= 2) /* from the last row to the first */
         for (uint64_t distance = 1; distance < sequence; distance *= 2, steps++) {
-            joiner.comparators = start_row(next, n, sequence, distance);
+            start_row(row, next, n, sequence, distance);
             joiner.distance = distance;
-            next = savina_start(&joiner_actor, &joiner);
+            next = savina_start_with(&joiner_actor, &joiner, row, n / 2 * sizeof *row);
             tr_yield(); /* there are many rows */
         }
     int64_t start = tr_now_ns();

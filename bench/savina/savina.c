@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 tr_pid savina_start(const tr_actor *actor, const void *state) { return bench_start(actor, state, actor->state_size); }
@@ -11,6 +12,36 @@ int savina_begin(void *state, const tr_msg *arg)
 {
     memcpy(state, tr_body(arg), tr_size(arg));
     return TR_OK;
+}
+
+tr_pid savina_start_with(const tr_actor *actor, const void *state, const void *more, size_t size)
+{
+    char *arg = savina_alloc(actor->state_size + size);
+    memcpy(arg, state, actor->state_size);
+    memcpy(arg + actor->state_size, more, size);
+    tr_pid pid = bench_start(actor, arg, actor->state_size + size);
+    tr_free(arg);
+    return pid;
+}
+
+const void *savina_begin_with(void *state, size_t state_size, const tr_msg *arg)
+{
+    memcpy(state, tr_body(arg), state_size);
+    return (const char *)tr_body(arg) + state_size;
+}
+
+void *savina_constant(size_t size)
+{
+    static struct constant {
+        struct constant *before; /* all that there are: a search for leaks finds them */
+        _Alignas(16) unsigned char bytes[];
+    } * latest;
+    struct constant *constant = calloc(1, sizeof *constant + size);
+    if (constant == NULL)
+        tr_exit(tr_because(TR_WHY_STATUS, TR_ENOMEM, "no memory"));
+    constant->before = latest;
+    latest = constant;
+    return constant->bytes;
 }
 
 void savina_refuse(const char *needed)

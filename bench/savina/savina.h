@@ -2,9 +2,9 @@
  *
  * Each program is a workload of `troupe bench` named savina.NAME: the suite's work, with the suite's parameters as the
  * defaults, as somebody would write it who knows Troupe: messages between actors, and no memory that one actor writes
- * while another may look at it. What a message or a start argument points to (a graph, a matrix) was complete before
- * the first actor started and stays as it is. Every program compares its result with a sequential computation of the
- * same thing, outside of the measured time, and fails if they differ.
+ * while another may look at it. What several actors read (a grid, a matrix) is complete before the first of them
+ * starts, and outlives them. Every program compares its result with a sequential computation of the same thing, outside
+ * of the measured time, and fails if they differ.
  *
  * Where the suite draws from Java's generators, these programs draw from SplitMix64: the values differ from the
  * suite's, their number and range do not. */
@@ -35,6 +35,15 @@ static inline void savina_require(bool holds, const char *needed)
     if (!holds)
         savina_refuse(needed);
 }
+
+/* The same with so many bytes behind the state's in the start argument. Its `start` calls savina_begin_with, which
+ * copies the state and returns where the rest is, as long as `start` runs. */
+tr_pid savina_start_with(const tr_actor *actor, const void *state, const void *more, size_t size);
+const void *savina_begin_with(void *state, size_t state_size, const tr_msg *arg);
+
+/* Zeroed memory for what several actors read: the coordinator fills it before it starts them. It stays until the
+ * program ends, since an interrupted coordinator may end before them. Only in the coordinator. */
+void *savina_constant(size_t size);
 
 /* tr_alloc that ends the caller if there is no memory. */
 void *savina_alloc(size_t size);

@@ -77,6 +77,16 @@ run 4 trapezoid n=1001 a=7
 run 4 matmul size=40 a=3 threshold=30
 run 4 prodcons buffer=1 producers=3 consumers=3 items=5 produce=0 consume=0
 
+# an interrupt ends them at any moment: what several actors read is not freed before the last of them has ended
+for program in 'matmul size=2048 threshold=4096' 'apsp n=1200 b=100' 'astar grid=120' 'bitonic n=16384'; do
+    for after in 0.1 0.3; do
+        # shellcheck disable=SC2086
+        said=$(timeout -k 60 -s INT $after "$bin/troupe" bench savina.$program 2>&1)
+        [ $? -ne 137 ] || fail "savina.$program: the interrupt did not end it"
+        grep -qE 'SIG|Sanitizer' <<<"$said" && fail "savina.$program, interrupted: $said"
+    done
+done
+
 # wrong parameters are refused
 "$bin/troupe" bench savina.apsp n=24 b=7 2>/dev/null && fail "apsp took blocks that do not fit"
 "$bin/troupe" bench savina.bitonic n=33 2>/dev/null && fail "bitonic took n=33"
