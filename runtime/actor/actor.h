@@ -41,15 +41,17 @@ enum actor_flag {
     ACTOR_PROXY = 64,   /* (c) a foreign thread's stand-in: its task wakes the thread */
     /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
     ACTOR_FETCHING = 128,
-    ACTOR_DEAD = 256 /* (o) writes, once: its pid is gone, its mailbox is drained for the last time before its block */
+    ACTOR_DEAD = 256, /* (o) writes, once: its pid is gone, its mailbox is drained for the last time before its block */
+    ACTOR_TIMED = 512 /* (s) set once, before EXITING or never: a timer for it was started; under its wheel's lock */
 };
 
 enum actor_trait {
-    TRAIT_PINNED = 1,    /* TR_SPAWN_PIN_THREAD */
-    TRAIT_PROTOCOL = 2,  /* started by a start function: a crash is reported whatever its reason (LOG-02) */
-    TRAIT_REPORTING = 4, /* a callback for a report runs */
-    TRAIT_CHANGING = 8,  /* the user's function of tr_replace_state runs: an exit in it ends only the function */
-    TRAIT_SUSPENDED = 16 /* SYS-01 */
+    TRAIT_PINNED = 1,     /* TR_SPAWN_PIN_THREAD */
+    TRAIT_PROTOCOL = 2,   /* started by a start function: a crash is reported whatever its reason (LOG-02) */
+    TRAIT_REPORTING = 4,  /* a callback for a report runs */
+    TRAIT_CHANGING = 8,   /* the user's function of tr_replace_state runs: an exit in it ends only the function */
+    TRAIT_SUSPENDED = 16, /* SYS-01 */
+    TRAIT_ENDING = 32     /* `ending` is why it ends */
 };
 
 enum { RAN_NOWHERE = 255 }; /* or on a worker beyond */
@@ -95,7 +97,8 @@ struct actor {
     uint32_t state_size;       /* (c) */
     uint32_t turns;            /* (o) messages handled: reductions */
     struct timer *timers;      /* those that are for it; under the lock of its wheel: timer.c */
-    struct notice *ending;     /* (o) why it ends, from its end until its block is freed */
+    struct notice
+        *ending; /* (o) why it ends, until its block is freed; before TRAIT_ENDING: what tr_stop asked for; NULL */
     _Alignas(16) char state[]; /* (o) */
 };
 
@@ -124,7 +127,6 @@ struct cold {
     int start_status;               /* (o) what the start callback asked for, if it was neither success nor a crash */
     unsigned home;                  /* (o) pinned: the worker where it first ran */
     tr_msg *continued;              /* (o) tr_continue: handled before any other; NULL */
-    struct notice *stop_notice;     /* (o) tr_stop */
     tr_msg *stop_reply;             /* (o) tr_stop_reply: sent after `ended` */
     tr_from stop_reply_to;          /* (o) */
     int64_t idle_ms;                /* (o) tr_idle, asked for by the callback that runs */

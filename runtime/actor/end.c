@@ -55,19 +55,18 @@ static void drain_queue(struct context *context, struct actor *self, struct noti
     }
 }
 
-/* After the grace period: no sender is left. */
+/* After the grace period: no sender is left, so the queue is only a list. */
 static void release_actor(struct retired *item, void *argument)
 {
     struct context *context = argument;
     struct actor *self = CONTAINER_OF(item, struct actor, retired);
-    struct mailbox_node *node;
-    enum mailbox_took took = MAILBOX_MORE;
-    while (took == MAILBOX_MORE && (took = mailbox_take(&self->mailbox, &node)) != MAILBOX_BUSY) {
+    for (struct mailbox_node *node = mailbox_peek(&self->mailbox), *next; node != NULL; node = next) {
+        next = mailbox_next(&self->mailbox, node);
+        tr_check(next != MAILBOX_BUSY_NODE);
         tr_msg *message = message_of(node);
         message_unflag(message, MESSAGE_QUEUED);
         fail_message(context, message, self->ending, 0);
     }
-    tr_check(took == MAILBOX_LAST);
     notice_drop(context, self->ending);
     if (self->cold != NULL)
         pool_free(context->pool, self->cold);
@@ -85,7 +84,6 @@ static void release_cold(struct context *context, struct actor *self)
         message_free(context, cold->changing);
     if (cold->stop_reply != NULL)
         message_free(context, cold->stop_reply);
-    notice_drop(context, cold->stop_notice);
     notice_drop(context, cold->last);
     dictionary_free(context, cold->dictionary);
     mailbound_free(context, cold->bound);
@@ -113,40 +111,103 @@ static void fail_requests(struct context *context, struct actor *self)
 
 static void empty_wait(struct context *context, struct actor *self)
 {
-    uint64_t word = atomic_exchange_explicit(&self->wait, 0,
-                                             memory_order_acquire); /* acquire: the reply, if it is one */
-    if (wait_is_reply(word))
-        message_free(context, (tr_msg *)(uintptr_t)word);
+    if (load_relaxed(&self->wait) != 0) { /* relaxed: only the owner makes it other than 0 */
+        uint64_t word = atomic_exchange_explicit(&self->wait, 0,
+                                                 memory_order_acquire); /* acquire: the reply, if it is one */
+        if (wait_is_reply(word))
+            message_free(context, (tr_msg *)(uintptr_t)word);
+    }
     if (self->cold != NULL)
         wait_disarm_for_good(self);
 }
 
-static void set_flag(struct actor *self, uint32_t flag)
+/* Takes the notice. What tr_stop was given and nobody returned goes. */
+static void set_ending(struct context *context, struct actor *self, struct notice *notice)
+{
+    if (self->ending != notice)
+        notice_drop(context, self->ending);
+    self->ending = notice;
+    self->traits |= TRAIT_ENDING;
+}
+
+/* Under LOCK, which goes: sets the marks that are not set yet. Returns the flags as they were. Sequentially consistent:
+ * [DE1] is among them. */
+static uint32_t mark_and_unlock(struct actor *self, uint32_t marks)
+{
+    uint32_t unset = marks &
+                     ~load_relaxed(&self->flags); /* relaxed: all of them are set under LOCK only, or by the owner */
+    return atomic_fetch_xor_explicit(&self->flags, unset | ACTOR_LOCK,
+                                     memory_order_seq_cst); /* [AL2] pairs with [AL1] */
+}
+
+/* Step 2. Afterwards a name that it has can only be taken away. */
+static bool mark_exiting(struct actor *self, uint32_t *flags)
 {
     actor_lock(self);
-    atomic_fetch_or_explicit(&self->flags, flag, memory_order_relaxed); /* relaxed: the lock orders */
-    actor_unlock(self);
+    bool named = self->name != NULL;
+    *flags = mark_and_unlock(self, ACTOR_EXITING);
+    return named;
+}
+
+/* Step 4. */
+static bool mark_gone(struct actor *self)
+{
+    actor_lock(self);
+    bool related = self->links != NULL || self->watchers != NULL ||
+                   (self->cold != NULL && self->cold->monitors != NULL);
+    mark_and_unlock(self, ACTOR_GONE);
+    return related;
+}
+
+/* Steps 2 to 6, and DEAD. */
+static void leave(struct context *context, struct actor *self, struct notice *notice)
+{
+    uint32_t flags;
+    bool named = mark_exiting(self, &flags);
+    gift_take(self); /* sockets that were given to it and that it has not seen yet */
+    ledger_release(context, self);
+    if (named)
+        names_release(context, self);
+    if ((flags & ACTOR_TIMED) != 0)
+        timer_release_for(context, self);
+    if (mark_gone(self))
+        relation_release_all(context, self, notice);
+    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
+}
+
+/* The same at once, if it owns nothing and nobody would hear of it: all under one LOCK, so that whoever comes for a name
+ * or a relation comes before or finds it gone. False: it is not so, and nothing happened. */
+static bool leave_quietly(struct context *context, struct actor *self)
+{
+    if (self->cold != NULL || self->ledger != NULL)
+        return false;
+    actor_lock(self);
+    if (self->name != NULL || self->links != NULL || self->watchers != NULL) {
+        actor_unlock(self);
+        return false;
+    }
+    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD);
+    gift_take(self);
+    ledger_release(context, self); /* only gifts */
+    if (UNLIKELY((flags & ACTOR_TIMED) != 0))
+        timer_release_for(context, self);
+    return true;
 }
 
 void actor_die(struct context *context, struct actor *self, struct notice *notice)
 {
     self->life = LIFE_DYING;
-    self->ending = notice;
+    set_ending(context, self, notice);
     empty_wait(context, self);
-    set_flag(self, ACTOR_EXITING);
-    gift_take(self); /* sockets that were given to it and that it has not seen yet */
-    ledger_release(context, self);
-    names_release(context, self);
-    timer_release_for(context, self);
-    set_flag(self, ACTOR_GONE);
-    relation_release_all(context, self, notice);
+    if (!leave_quietly(context, self))
+        leave(context, self, notice);
     trace_event(context->trace, TRACE_EXIT, self->pid);
-    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
     context_count(context, COUNT_EXITED);
     if (self->cold != NULL)
         release_cold(context, self);
-    atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst); /* [DE1] DEAD before the drain; pairs with [DE2] in call.c */
+    fence_after_rmw(); /* [DE1] DEAD before the drain; pairs with [DE2] in call.c */
     fail_requests(context, self);
     self->retired.release = release_actor;
     reclaim_retire(context->bin, &self->retired);
@@ -175,7 +236,7 @@ static void send_stop_reply(struct context *context, struct actor *self)
 void actor_stop(struct actor *self, struct notice *notice, bool crash)
 {
     bool runs = self->life == LIFE_ALIVE && self->behaviour != NULL && self->behaviour->ended != NULL;
-    self->ending = notice;
+    set_ending(context_self(), self, notice);
     if (self->life == LIFE_ALIVE || crash)
         report_end(self, notice);
     if (runs) {
@@ -228,13 +289,11 @@ void actor_faulted(struct actor *self, struct notice *notice)
     struct worker *worker = worker_self();
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
-    if (self->ending != NULL && (self->traits & TRAIT_REPORTING) != 0) {
+    if ((self->traits & TRAIT_ENDING) != 0 && (self->traits & TRAIT_REPORTING) != 0) {
         notice_drop(&worker->context,
                     notice); /* the callback that was to show its state has failed: it ends for its first reason */
     } else {
-        if (self->ending != NULL)
-            notice_drop(&worker->context, self->ending); /* GS-34: `ended` itself has failed */
-        self->ending = notice;
+        set_ending(&worker->context, self, notice); /* GS-34: `ended` itself may have failed */
     }
     report_end(self, self->ending);
     actor_die(&worker->context, self, self->ending);

@@ -36,6 +36,14 @@ static void set_idle(struct actor *self)
         store_relaxed(&cold->deadline, deadline_after(clock_now(), cold->idle_ms));
 }
 
+/* The reason that tr_stop was given. */
+static struct notice *take_stop(struct actor *self)
+{
+    struct notice *notice = self->ending;
+    self->ending = NULL;
+    return notice;
+}
+
 /* What a callback returned. False: the actor has ended. */
 static bool apply_disposition(struct actor *self, int disposition)
 {
@@ -48,8 +56,7 @@ static bool apply_disposition(struct actor *self, int disposition)
     case DISPOSITION_CONTINUE: self->cold->continue_on = true; return true;
     case DISPOSITION_STOP:
     case DISPOSITION_CRASH:
-        notice = self->cold->stop_notice;
-        self->cold->stop_notice = NULL;
+        notice = take_stop(self);
         actor_stop(self, notice, disposition == DISPOSITION_CRASH);
         return false;
     default: actor_stop(self, status_notice(context, self, disposition), true); return false;
@@ -76,10 +83,8 @@ static void refuse_start(struct context *context, struct actor *self, int dispos
     bool ignored = disposition == TR_IGNORE,
          stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
     struct notice *notice = ignored   ? notice_static(TR_WHY_NORMAL)
-                            : stopped ? cold->stop_notice
+                            : stopped ? take_stop(self)
                                       : status_notice(context, self, disposition);
-    if (stopped)
-        cold->stop_notice = NULL;
     if (cold != NULL)
         cold->start_status = ignored ? TR_IGNORE : TR_ESTART;
     if (!ignored)
@@ -227,8 +232,8 @@ static tr_msg *take_saved(struct actor *self)
 
 static enum turn die_of(struct context *context, struct actor *self, struct notice *fatal)
 {
-    if (self->ending != NULL)
-        notice_drop(context, self->ending);
+    notice_drop(context, self->ending);
+    self->ending = NULL;
     actor_die(context, self, fatal);
     return TURN_OVER;
 }

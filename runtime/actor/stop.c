@@ -7,24 +7,32 @@
 
 #include <stdio.h>
 
-static struct cold *cold_of_caller(struct context *context, const char *function)
+static struct actor *caller(struct context *context, const char *function)
 {
     struct actor *self = context == NULL ? NULL : actor_here(context);
     if (self == NULL)
         misuse(function, "only a callback of a process returns a disposition");
-    return actor_cold_or_exit(context, self);
+    return self;
 }
 
-static void set_stop(struct context *context, struct cold *cold, const tr_reason *reason)
+static struct cold *cold_of_caller(struct context *context, const char *function)
 {
-    notice_drop(context, cold->stop_notice);
-    cold->stop_notice = notice_new(context, reason, NULL, 0);
+    return actor_cold_or_exit(context, caller(context, function));
+}
+
+/* While it ends already the reason stands. */
+static void set_stop(struct context *context, struct actor *self, const tr_reason *reason)
+{
+    if ((self->traits & TRAIT_ENDING) != 0)
+        return;
+    notice_drop(context, self->ending);
+    self->ending = notice_new(context, reason, NULL, 0);
 }
 
 API int tr_stop(tr_reason reason)
 {
     struct context *context = api_enter();
-    set_stop(context, cold_of_caller(context, "tr_stop"), &reason);
+    set_stop(context, caller(context, "tr_stop"), &reason);
     api_leave(context);
     return DISPOSITION_STOP;
 }
@@ -33,7 +41,7 @@ API int tr_stop_reply(tr_reason reason, tr_from from, const void *body, size_t s
 {
     struct context *context = api_enter();
     struct cold *cold = cold_of_caller(context, "tr_stop_reply");
-    set_stop(context, cold, &reason);
+    set_stop(context, cold->actor, &reason);
     if (cold->stop_reply != NULL)
         message_free(context, cold->stop_reply);
     cold->stop_reply = message_copy(context, body, size);
@@ -72,11 +80,11 @@ API int tr_continue(int tag, const void *body, size_t size)
 API int tr_unexpected(const tr_msg *message)
 {
     struct context *context = api_enter();
-    struct cold *cold = cold_of_caller(context, "tr_unexpected");
+    struct actor *self = caller(context, "tr_unexpected");
     tr_reason reason = { .why = TR_WHY_UNEXPECTED, .code = message->tag };
-    report_name_message(cold->actor, message, reason.text, sizeof reason.text);
+    report_name_message(self, message, reason.text, sizeof reason.text);
     context = context_self();
-    set_stop(context, cold, &reason);
+    set_stop(context, self, &reason);
     api_leave(context);
     return DISPOSITION_CRASH;
 }
@@ -87,10 +95,9 @@ API const tr_reason *tr_stop_reason(int disposition)
 {
     struct context *context = context_self();
     struct actor *self = context == NULL ? NULL : actor_here(context);
-    if ((disposition != DISPOSITION_STOP && disposition != DISPOSITION_CRASH) || self == NULL || self->cold == NULL ||
-        self->cold->stop_notice == NULL)
+    if ((disposition != DISPOSITION_STOP && disposition != DISPOSITION_CRASH) || self == NULL || self->ending == NULL)
         return NULL;
-    return &self->cold->stop_notice->reason;
+    return &self->ending->reason;
 }
 
 API int tr_fail(int status, const tr_reason *reason)

@@ -2,8 +2,8 @@
  *
  * A timer is in the wheel of its receiver (TMR-08), and the wheel's lock guards everything about it: whether it is in
  * the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02), and a
- * receiver that dies finds all timers that are for it: start looks at EXITING under the wheel's lock, death sets EXITING
- * and then takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ * receiver that dies finds all timers that are for it: start sets TIMED and looks at EXITING under the wheel's lock, death
+ * sets EXITING and, if it finds TIMED, takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
  *
  * Two kinds. One whose starter wants its id has a handle, and since cancel finds it by that, it is freed through RCU.
  * The other, of tr_send_after without an id, nobody can ever name: it lies in the block of its message, behind the body,
@@ -164,6 +164,17 @@ static void prepare(struct timer *timer, int64_t (*fire)(struct alarm *, struct 
     wheel_node_init(&timer->alarm.node);
 }
 
+/* Under the wheel's lock: the receiver's death will look for timers. False: it is dead, or ends. */
+static bool announce(struct actor *receiver)
+{
+    if (receiver == NULL)
+        return false;
+    uint32_t flags = load_acquire(&receiver->flags);
+    if (UNLIKELY((flags & ACTOR_TIMED) == 0)) /* in one order with EXITING: death sees it, or it sees EXITING */
+        flags = atomic_fetch_or_explicit(&receiver->flags, ACTOR_TIMED, memory_order_acq_rel);
+    return (flags & ACTOR_EXITING) == 0;
+}
+
 /* Puts the timer into its receiver's wheel. False: the receiver is dead (TMR-05). Inside a read section. */
 static bool set_going(struct timer *timer, int64_t due_ns)
 {
@@ -171,7 +182,7 @@ static bool set_going(struct timer *timer, int64_t due_ns)
     struct actor *receiver = by_name ? NULL : actor_find(timer->to);
     struct wheel *wheel = scheduler_wheel(timer->to);
     wheel_lock(wheel);
-    bool good = by_name || (receiver != NULL && (load_acquire(&receiver->flags) & ACTOR_EXITING) == 0);
+    bool good = by_name || announce(receiver);
     if (good) {
         if (receiver != NULL)
             list_add(receiver, timer);

@@ -4,7 +4,8 @@
  * in its list (here: ON_ITS_WAY and SIGNALLED). A monitor has two halves. Everything is done under the lock bits of both, in index
  * order. Death: EXITING under the lock (no name any more), the name freed, GONE under the lock (no
  * link and no monitor any more), every half sent and its twin marked as signalled, the slot cleared, a grace period, the mailbox
- * drained for the last time, the memory freed. Unlink and demonitor mark a half that is on its way as done.
+ * drained for the last time, the memory freed. One that has no name and no half does all of it up to the cleared slot under one
+ * hold of its lock. Unlink and demonitor mark a half that is on its way as done.
  *
  * Two scenes: two actors that each may link to the other, unlink, and die by themselves; or one that may die while others register
  * it, watch it (and perhaps stop watching), and call it.
@@ -14,13 +15,14 @@
  * stays free; every call is answered once; nobody touches memory that is gone; no lock is held for ever.
  *
  * mutant LINK_WITHOUT_GONE: link does not look whether the peer is going
+ * mutant QUIET_LOOKS_BEFORE: who has nothing finds that out before it takes its lock
  * mutant REGISTER_WITHOUT_EXITING: register does not look whether the process is going
  * mutant MONITOR_WITHOUT_GONE: monitor does not look either
  * mutant EXIT_SENT_TWICE: who dies sends its half even if the peer has signalled already
  * mutant UNLINK_WITHOUT_DONE: unlink does not mark the half that is on its way
  * mutant DEMONITOR_WITHOUT_DONE: nor demonitor
  * mutant RELATIONS_BEFORE_NAME: links and monitors hear of it before the name is free
- * mutant NO_LAST_DRAIN: the mailbox is drained only before the slot is cleared
+ * mutant NO_LAST_DRAIN: the mailbox is drained only before the grace period
  * mutant NO_GRACE: the memory is freed without waiting for read sections
  * mutant OWN_LOCK_FIRST: the two locks are not taken in the order of indexes
  * mutant UNLOCKED_CHECK: death takes its list without the peer's lock
@@ -102,7 +104,7 @@ inline release_link()
                 :: mine == LIVE -> put(peer, EXIT); read_end(peer); break
                 :: else -> read_end(peer)
                 fi
-            :: else -> read_end(peer) /* it is about to signal this half: again */
+            :: else -> assert(!freed[peer]); read_end(peer) /* it is about to signal this half: again */
             fi
         fi
     od
@@ -209,26 +211,40 @@ end_receives:
     :: cause[me] = 1 + me -> break /* ends by itself */
     od;
     /* death */
+#ifdef QUIET_LOOKS_BEFORE
+    atomic { mine = half[me]; there = mine != NOTHING || name_of == 1 + me || (me == 0 && down_half != NOTHING) }
     lock(me);
-    exiting[me] = 1;
-    unlock(me);
-#ifndef RELATIONS_BEFORE_NAME
-    free_name();
+#else
+    lock(me);
+    there = half[me] != NOTHING || name_of == 1 + me || (me == 0 && down_half != NOTHING);
 #endif
-    lock(me);
-    gone[me] = 1;
-    unlock(me);
     if
-    :: social -> release_link()
-    :: else -> release_watcher()
-    fi;
-#ifdef RELATIONS_BEFORE_NAME
-    free_name();
+    :: !there -> /* quietly */
+        cleared[me] = 1;
+        atomic { exiting[me] = 1; gone[me] = 1; unlock(me) }
+    :: else ->
+        unlock(me);
+        lock(me);
+        exiting[me] = 1;
+        unlock(me);
+#ifndef RELATIONS_BEFORE_NAME
+        free_name();
 #endif
+        lock(me);
+        gone[me] = 1;
+        unlock(me);
+        if
+        :: social -> release_link()
+        :: else -> release_watcher()
+        fi;
+#ifdef RELATIONS_BEFORE_NAME
+        free_name();
+#endif
+        cleared[me] = 1
+    fi;
 #ifdef NO_LAST_DRAIN
     drain();
 #endif
-    cleared[me] = 1;
 #ifndef NO_GRACE
     readers[me] == 0;
 #endif
