@@ -32,7 +32,8 @@ API tr_reason tr_because(tr_why why, int code, const char *format, ...)
 
 API bool tr_reason_same(const tr_reason *a, const tr_reason *b)
 {
-    return a->why == b->why && a->code == b->code && strncmp(a->text, b->text, sizeof a->text) == 0;
+    return a->why == b->why && a->code == b->code && a->text[0] == b->text[0] &&
+           (a->text[0] == '\0' || strncmp(a->text, b->text, sizeof a->text) == 0);
 }
 
 API bool tr_reason_clean(const tr_reason *reason)

@@ -19,11 +19,29 @@ void schedule_global(struct task *task)
     idle_wake(context_self());
 }
 
+/* The ring is full: its older half goes to the global queue, and the task behind it, under one lock. */
+static NOINLINE void spill(struct worker *worker, struct task *task)
+{
+    struct task *first = task, **end = &first;
+    uint32_t count = 1;
+    for (struct task *old; count <= RING_SIZE / 2 && (old = ring_take(&worker->ring)) != NULL; count++) {
+        *end = old;
+        end = &old->next;
+    }
+    *end = task;
+    inject_put(&scheduler.inject, first, task, count);
+    atomic_thread_fence(
+        memory_order_seq_cst); /* [ID1] the tasks before the look at who is idle; pairs with [ID2] in idle.c */
+    idle_wake(&worker->context);
+}
+
 void schedule_last(struct context *context, struct task *task)
 {
     struct worker *worker = context->worker;
-    if (worker == NULL || load_relaxed(&worker->revoked) != 0 || !ring_push(&worker->ring, task))
+    if (worker == NULL || load_relaxed(&worker->revoked) != 0)
         schedule_global(task);
+    else if (UNLIKELY(!ring_push(&worker->ring, task)))
+        spill(worker, task);
 }
 
 NOINLINE void schedule_elsewhere(struct context *context, struct task *task) { schedule_last(context, task); }
