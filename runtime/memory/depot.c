@@ -13,9 +13,9 @@
 enum {
     CHUNK_SLABS = 32,
     CHUNK_BYTES = CHUNK_SLABS * SLAB_BYTES,
-    TOUCHED_MOST = 16,
-    BREAK_FREE = 24,  /* free slabs in a chunk of large pages from which on it is broken up */
-    PLAIN_CHUNKS = 4, /* a process that uses less pays only for the small pages that it touches */
+    TOUCHED_MOST = 48, /* 3 MiB: what a stream of short lives gives back and takes again between two grace periods */
+    BREAK_FREE = 24,   /* free slabs in a chunk of large pages from which on it is broken up */
+    PLAIN_CHUNKS = 4,  /* a process that uses less pays only for the small pages that it touches */
 };
 
 #define ALL_SLABS UINT32_MAX
