@@ -1,7 +1,7 @@
 /* report.c: what a supervisor logs: LOG-04, SUP-48. The supervisor's own name and pid are the record's.
  *
- * A progress report is made at each start and mostly thrown away: nothing is formatted here before the log has looked
- * at the level. */
+ * A progress report is made at each start and mostly thrown away, and so are all where restarts are quiet: nothing is
+ * formatted here before the log has looked at the level. */
 #include "supervisor.h"
 
 #include <stdio.h>
@@ -52,6 +52,8 @@ void report_child(const struct supervisor *supervisor, const struct child *child
 {
     const struct spec *spec = child->spec;
     char text[128];
+    if (!tr_log_wanted(TR_ERROR, context))
+        return;
     tr_log_event(TR_ERROR, context, "%s: child %.60s %s (%.40s, %s, %sshutdown %s, %s)",
                  tr_reason_text(reason, text, sizeof text), known_as(supervisor, child),
                  tr_nobody(child->pid) ? "not started" : tr_pid_text(child->pid).s, start_name(spec),

@@ -84,6 +84,9 @@ TR_API void tr_critical_end(void);
 TR_API void tr_log(tr_level level, const char *format, ...) TR_PRINTF(2, 3);
 /* The same with an event of one's own (static text). */
 TR_API void tr_log_event(tr_level level, const char *event, const char *format, ...) TR_PRINTF(3, 4);
+/* Whether tr_log_event with this level and event makes a record now: for who would have to format much for it. Any
+ * thread. */
+TR_API bool tr_log_wanted(tr_level level, const char *event);
 /* Waits until what was logged before has reached the sink. Blocks the thread for that moment. */
 TR_API void tr_log_flush(void);
 

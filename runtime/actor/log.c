@@ -201,9 +201,14 @@ static bool is_report(const char *event)
     return false;
 }
 
+API bool tr_log_wanted(tr_level level, const char *event)
+{
+    return log_wanted(level) && !((settings.quiet_restarts || load_relaxed(&hushed) != 0) && is_report(event));
+}
+
 static void write_list(tr_level level, const char *event, const char *format, va_list list)
 {
-    if (!log_wanted(level) || ((settings.quiet_restarts || load_relaxed(&hushed) != 0) && is_report(event)))
+    if (!tr_log_wanted(level, event))
         return;
     char text[LOG_TEXT];
     vsnprintf(text, sizeof text, format, list);

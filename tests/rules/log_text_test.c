@@ -127,8 +127,13 @@ static void count_levels(const tr_log_record *record, void *arg)
 }
 static void log_each_level(void)
 {
-    for (int level = TR_DEBUG; level <= TR_ERROR; level++)
+    for (int level = TR_DEBUG; level <= TR_ERROR; level++) {
+        int before = seen[level];
         tr_log((tr_level)level, "x");
+        tr_log_flush();
+        CHECK_EQ(tr_log_wanted((tr_level)level, "log"), seen[level] > before);
+    }
+    CHECK(tr_log_wanted(TR_ERROR, "child_terminated"));
 }
 TEST(log_text, records_below_the_level_are_not_made)
 {
@@ -137,6 +142,13 @@ TEST(log_text, records_below_the_level_are_not_made)
     CHECK(seen[TR_DEBUG] == 0 && seen[TR_INFO] == 0 && seen[TR_WARNING] == 1 && seen[TR_ERROR] == 1);
     CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .log = count_levels, .log_level = TR_DEBUG }, enter_body, NULL, 0), 0);
     CHECK(seen[TR_DEBUG] == 1 && seen[TR_INFO] == 1 && seen[TR_WARNING] == 2 && seen[TR_ERROR] == 2);
+}
+
+static void ask_quietly(void) { CHECK(!tr_log_wanted(TR_ERROR, "child_terminated") && tr_log_wanted(TR_ERROR, "log")); }
+TEST(log_text, reports_of_supervisors_are_not_wanted_where_restarts_are_quiet)
+{
+    the_body = ask_quietly;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .quiet_restarts = true }, enter_body, NULL, 0), 0);
 }
 
 /* ---- memory */
