@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """tidy.py: the rules of this tree that a program can check; ctest runs it as `tidy`.
 
-    tidy.py [--library build/release/libtroupe.so] [--update]
+    tidy.py [--library build/release/libtroupe.so] [--archive build/release/libtroupe.a] [--update]
 
 includes   point down only (the floors below); behaviours/ and the public headers see only what they may
-symbols    the shared library exports exactly what symbols.txt lists (--update writes the list anew)
+symbols    the shared library exports exactly what symbols.txt lists (--update writes the list anew), and so does the archive
 docs       every public function and every public type stands directly under its comment
 labels     every ordering label in a comment, as in "[MB1] release: ... pairs with [MB2]", has its partner, which names it back
 format     clang-format 14 would change nothing
@@ -140,13 +140,14 @@ def check_includes():
 # --- symbols
 
 
-def exported(library):
-    lines = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout.splitlines()
-    return sorted({line.split()[-1].split("@")[0] for line in lines if line.split()[-2] not in "A"})
+def exported(library, *options):
+    lines = subprocess.run(["nm", *options, "--defined-only", library], check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = [line.split() for line in lines if len(line.split()) == 3]
+    return sorted({words[-1].split("@")[0] for words in lines if words[-2] not in "A"})
 
 
 def check_symbols(library, update):
-    have = exported(library)
+    have = exported(library, "-D")
     if update:
         SYMBOLS.write_text("".join(f"{name}\n" for name in have))
     want = SYMBOLS.read_text().split() if SYMBOLS.is_file() else []
@@ -158,6 +159,15 @@ def check_symbols(library, update):
     for name in have:
         if not re.match(r"tr_|TR_", name):
             yield Finding(listed, 0, "symbols", f"{name} does not begin with tr_ or TR_")
+
+
+def check_archive(archive):
+    """What a program is linked with statically takes no other name away from it."""
+    have, want, listed = set(exported(archive, "-g")), set(SYMBOLS.read_text().split()), name_of(SYMBOLS)
+    for name in sorted(have - want):
+        yield Finding(listed, 0, "symbols", f"{name} is global in the archive and not listed: make it hidden")
+    for name in sorted(want - have):
+        yield Finding(listed, 0, "symbols", f"{name} is listed and not in the archive")
 
 
 # --- docs
@@ -301,11 +311,14 @@ def check_marks():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", help="the shared library whose symbols are compared with symbols.txt")
+    parser.add_argument("--archive", help="the static library whose symbols are compared with symbols.txt")
     parser.add_argument("--update", action="store_true", help="write symbols.txt anew from the library")
     options = parser.parse_args()
     checks = [check_includes(), check_docs(), check_labels(), check_format(), check_marks()]
     if options.library:
         checks.append(check_symbols(options.library, options.update))
+    if options.archive:
+        checks.append(check_archive(options.archive))
     else:
         print("skipped by name: symbols: this build has no shared library (--library)")
     findings = [finding for check in checks for finding in check]

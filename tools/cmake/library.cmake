@@ -1,4 +1,4 @@
-# libtroupe.a and, with TR_SHARED, libtroupe.so; and libtroupe_sim.a, the same runtime in simulation.
+# libtroupe.a; with TR_SHARED libtroupe.so; libtroupe_internal.a for the tree itself; libtroupe_sim.a, the same runtime in simulation.
 #
 # The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see the include
 # path runtime/, only the public headers.
@@ -62,24 +62,46 @@ function(troupe_objects suffix position_independent)
     endforeach()
 endfunction()
 
-function(troupe_library target kind)
-    set(objects $<TARGET_OBJECTS:runtime_${kind}>)
-    if(behaviour_sources)
-        list(APPEND objects $<TARGET_OBJECTS:behaviours_${kind}>)
-    endif()
-    string(TOUPPER ${kind} type)
+function(troupe_library target type objects)
     add_library(${target} ${type} ${objects})
     target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
     target_link_libraries(${target} PUBLIC Threads::Threads PRIVATE ${urcu_libraries} $<BUILD_INTERFACE:troupe_flags>)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C)
 endfunction()
 
+function(troupe_objects_of kind out)
+    set(objects $<TARGET_OBJECTS:runtime_${kind}>)
+    if(behaviour_sources)
+        list(APPEND objects $<TARGET_OBJECTS:behaviours_${kind}>)
+    endif()
+    set(${out} "${objects}" PARENT_SCOPE)
+endfunction()
+
 # The static library is for programs: its thread-locals are reached directly, as an executable may.
 troupe_objects(static OFF)
-troupe_library(troupe_static static)
+troupe_objects_of(static objects)
+
+# With all names that the floors share: for tests and tools that look inside. Not installed.
+troupe_library(troupe_internal STATIC "${objects}")
+set_target_properties(troupe_internal PROPERTIES OUTPUT_NAME troupe_internal)
+
+# What users get: one object in which all but the API is local, so that no name of ours can clash with one of theirs. Not under
+# sanitizers, whose tables refer to the names.
+set(public_objects "${objects}")
+if(NOT TR_SANITIZE)
+    set(public_objects "${PROJECT_BINARY_DIR}/troupe_public.o")
+    add_custom_command(OUTPUT "${public_objects}"
+        COMMAND "${CMAKE_C_COMPILER}" -r -nostdlib -o "${public_objects}" ${objects}
+        COMMAND "${CMAKE_OBJCOPY}" --localize-hidden "${public_objects}"
+        DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM)
+    set_source_files_properties("${public_objects}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+endif()
+troupe_library(troupe_static STATIC "${public_objects}")
+
 if(TR_SHARED)
     troupe_objects(shared ON)
-    troupe_library(troupe shared)
+    troupe_objects_of(shared objects)
+    troupe_library(troupe SHARED "${objects}")
     target_link_options(troupe PRIVATE -Wl,--no-undefined)
     # A thread-local is reached relative to the thread at each use; the dynamic model computes its address by a call that the compiler
     # may keep across a block, after which the actor can be on another thread. Costs 1 KB of static TLS if the library is dlopened.

@@ -1,4 +1,4 @@
-# The programs, all into BUILD/bin and linked with the static library. What has no sources yet is not built. The larger ones are a
+# The programs, all into BUILD/bin and linked statically, with the library that users get unless they are PRIVATE. What has no sources yet is not built. The larger ones are a
 # main.c and an archive of their other sources (command_parts, cache_parts ...), which the unit tests link, too.
 
 set(bin "${PROJECT_BINARY_DIR}/bin")
@@ -7,9 +7,11 @@ set(bin "${PROJECT_BINARY_DIR}/bin")
 function(troupe_program name)
     cmake_parse_arguments(program "PRIVATE" "" "" ${ARGN})
     add_executable(${name} ${program_UNPARSED_ARGUMENTS})
-    target_link_libraries(${name} PRIVATE troupe_static troupe_flags troupe_warnings troupe_sanitizers)
+    target_link_libraries(${name} PRIVATE troupe_flags troupe_warnings troupe_sanitizers)
     if(program_PRIVATE)
-        target_link_libraries(${name} PRIVATE troupe_private ${urcu_libraries})
+        target_link_libraries(${name} PRIVATE troupe_internal troupe_private ${urcu_libraries})
+    else()
+        target_link_libraries(${name} PRIVATE troupe_static)
     endif()
     # exported symbols: functions in a backtrace have names
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${bin}" ENABLE_EXPORTS ON)
@@ -31,7 +33,7 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/tools/troupe/main.c")
     troupe_parts(command_parts ${command_sources})
     target_link_libraries(command_parts PRIVATE troupe_private m)
     troupe_program(troupe_command tools/troupe/main.c PRIVATE)
-    target_link_libraries(troupe_command PRIVATE command_parts troupe_static)
+    target_link_libraries(troupe_command PRIVATE command_parts troupe_internal)
     set_target_properties(troupe_command PROPERTIES OUTPUT_NAME troupe)
     target_include_directories(troupe_command PRIVATE tools/troupe bench/workloads)
 endif()
