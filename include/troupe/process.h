@@ -2,8 +2,10 @@
  *
  * Blocking calls. A call marked "Blocks" may park the process and come back on another thread: do not carry the address
  * of a thread-local, errno, or a held pthread mutex across one. tr_send and its kin may yield in the same way.
- * Cancellation points, where a pending exit signal acts: every call marked "Blocks", tr_yield, the sends, and each
- * message boundary. */
+ * Cancellation points, where a pending exit signal acts: every call marked "Blocks", also when it need not wait;
+ * tr_yield; the sends and casts; tr_receive and its kin with a timeout of 0; tr_link, tr_unlink, tr_unlink_flush,
+ * tr_monitor, tr_monitor_alias, tr_trap_exit and tr_exit_signal; and each message boundary. Not tr_demonitor, tr_alias,
+ * tr_unalias, nor what only reads. */
 #ifndef TROUPE_PROCESS_H
 #define TROUPE_PROCESS_H
 

@@ -6,6 +6,8 @@
 #include "actor/end.h"
 #include "actor/names.h"
 #include "actor/relation.h"
+#include "actor/wait.h"
+#include "sched/scheduler.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -82,11 +84,35 @@ static tr_msg *list_messages(struct context *context, struct actor *self)
     return reply;
 }
 
+/* Whether a worker runs it, a moment ago. Relaxed loads: a snapshot; the workers stay until the runtime stops. */
+static bool seems_to_run(struct actor *actor)
+{
+    unsigned count = load_relaxed(&scheduler.worker_count);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = load_acquire(&scheduler.workers[i]);
+        if (worker != NULL && load_relaxed(&worker->current) == &actor->task)
+            return true;
+    }
+    return false;
+}
+
+/* The states of actor.h as they are seen from outside: the run token is the mailbox that is not empty. */
+static tr_process_status seen_status(struct actor *actor)
+{
+    if ((load_relaxed(&actor->flags) & ACTOR_EXITING) != 0)
+        return TR_STATUS_EXITING;
+    if (seems_to_run(actor))
+        return TR_STATUS_RUNNING;
+    if (wait_is_waiting(load_relaxed(&actor->wait)) || mailbox_seems_empty(&actor->mailbox))
+        return TR_STATUS_WAITING;
+    return TR_STATUS_RUNNABLE;
+}
+
 /* What anybody may read without order; inside a read section. */
 static void peek(struct actor *actor, tr_process_info *info)
 {
     *info = (tr_process_info){ .pid = { actor->pid }, .parent = { actor->parent } };
-    info->status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_STATUS_EXITING : TR_STATUS_WAITING;
+    info->status = seen_status(actor);
     info->trap_exit = actor_traps(actor);
     info->memory = actor_block_size(actor);
     names_copy(actor, info->name, sizeof info->name);

@@ -197,6 +197,32 @@ API int tr_socket_error(tr_socket id)
     return error_or_status < 0 ? 0 : error_or_status;
 }
 
+static int peer(struct socket *socket, char *text, size_t size)
+{
+    struct socket_address address = { .size = sizeof address.room };
+    if (socket->kind == SOCKET_LISTENER)
+        return TR_EINVAL;
+    if (getpeername(socket->source.fd, &address.any, &address.size) < 0)
+        return socket_failed(socket, errno);
+    return socket_address_print(&address, text, size) ? TR_OK : TR_EINVAL;
+}
+
+API int tr_socket_peer(tr_socket id, char *address, size_t size)
+{
+    struct actor *self;
+    struct socket *socket;
+    if (address == NULL || size == 0)
+        return TR_EINVAL;
+    int status = socket_enter(false, &self);
+    if (status != TR_OK)
+        return status;
+    status = socket_mine(id, self, &socket);
+    if (status == TR_OK)
+        status = peer(socket, address, size);
+    socket_leave();
+    return status;
+}
+
 static int give(struct actor *self, tr_socket id, tr_pid to)
 {
     struct socket *socket;

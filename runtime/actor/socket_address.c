@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -102,6 +103,45 @@ int socket_address_port(const struct socket_address *address)
     case AF_INET: return ntohs(((const struct sockaddr_in *)&address->room)->sin_port);
     case AF_INET6: return ntohs(((const struct sockaddr_in6 *)&address->room)->sin6_port);
     default: return 0;
+    }
+}
+
+/* An IPv4 peer of a socket that takes both has an address that says so. */
+static bool print_ipv6(const struct sockaddr_in6 *in, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN];
+    bool four = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr);
+    if (four)
+        inet_ntop(AF_INET, &in->sin6_addr.s6_addr[12], host, sizeof host);
+    else
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+    int length = snprintf(text, size, four ? "tcp://%s:%d" : "tcp://[%s]:%d", host, ntohs(in->sin6_port));
+    return length >= 0 && (size_t)length < size;
+}
+
+static bool print_ipv4(const struct sockaddr_in *in, char *text, size_t size)
+{
+    char host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    int length = snprintf(text, size, "tcp://%s:%d", host, ntohs(in->sin_port));
+    return length >= 0 && (size_t)length < size;
+}
+
+/* A path need not end with a zero byte; one without a name, or with an abstract one, is no path. */
+static bool print_unix(const struct sockaddr_un *un, socklen_t given, char *text, size_t size)
+{
+    size_t room = given > offsetof(struct sockaddr_un, sun_path) ? given - offsetof(struct sockaddr_un, sun_path) : 0;
+    int length = snprintf(text, size, "unix://%.*s", (int)room, un->sun_path);
+    return length >= 0 && (size_t)length < size;
+}
+
+bool socket_address_print(const struct socket_address *address, char *text, size_t size)
+{
+    switch (address->any.sa_family) {
+    case AF_INET: return print_ipv4((const struct sockaddr_in *)&address->room, text, size);
+    case AF_INET6: return print_ipv6((const struct sockaddr_in6 *)&address->room, text, size);
+    case AF_UNIX: return print_unix((const struct sockaddr_un *)&address->room, address->size, text, size);
+    default: return false;
     }
 }
 

@@ -23,6 +23,9 @@ void socket_address_to_ipv4(struct socket_address *address);
 
 int socket_address_port(const struct socket_address *address);
 
+/* The text of an address that the system gave, in `size` bytes. False: it does not fit, or it is of another family. */
+bool socket_address_print(const struct socket_address *address, char *text, size_t size);
+
 /* The path of a Unix address, NULL for others. */
 const char *socket_address_path(const struct socket_address *address);
 

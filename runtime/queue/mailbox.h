@@ -122,6 +122,9 @@ static inline bool mailbox_put(struct mailbox *box, struct mailbox_node *node)
     return !cds_wfcq_enqueue(&box->head, &box->tail, &node->link);
 }
 
+/* Any thread, for tools: whether the owner was idle, a moment ago. */
+static inline bool mailbox_seems_empty(struct mailbox *box) { return cds_wfcq_empty(&box->head, &box->tail); }
+
 /* Owner. The first node, which stays; MAILBOX_BUSY_NODE; or NULL: empty, which the holder of the token never sees. */
 static inline struct mailbox_node *mailbox_peek(struct mailbox *box)
 {

@@ -118,7 +118,41 @@ static void of_itself(void)
     CHECK_EQ(info.status, TR_STATUS_RUNNING);
     CHECK_EQ(info.message_queue_len, 1);
     CHECK_EQ(tr_peek(tr_self(), &info), TR_OK);
+    CHECK_EQ(info.status, TR_STATUS_RUNNING);
 }
+
+static void sleeper(const tr_msg *arg)
+{
+    (void)arg;
+    tr_sleep(1000000);
+}
+
+/* Spawned and not yet begun; unless a spare worker is quicker, then the next one is tried. */
+static tr_pid seen_runnable(void)
+{
+    for (;;) {
+        tr_process_info info;
+        tr_pid pid = tr_spawn(sleeper, NULL, 0);
+        CHECK_EQ(tr_peek(pid, &info), TR_OK);
+        if (info.status == TR_STATUS_RUNNABLE)
+            return pid;
+        tr_exit_signal(pid, TR_KILL);
+    }
+}
+
+static void glances(void)
+{
+    tr_process_info info = { .status = TR_STATUS_RUNNABLE };
+    tr_pid pid = seen_runnable();
+    while (info.status == TR_STATUS_RUNNABLE || info.status == TR_STATUS_RUNNING) {
+        tr_yield();
+        CHECK_EQ(tr_peek(pid, &info), TR_OK);
+    }
+    RULE("INFO-02");
+    CHECK_EQ(info.status, TR_STATUS_WAITING);
+    tr_exit_signal(pid, TR_KILL);
+}
+TEST(info, a_glance_tells_who_is_runnable_and_who_waits) { run_on(1, glances); }
 
 static void idle_server(void);
 TEST(info, waiting_is_the_status_of_an_idle_process) { run(idle_server); }

@@ -99,14 +99,38 @@ static void ipv6_body(const tr_msg *unused)
     snprintf(address, sizeof address, "tcp://[::1]:%d", tr_socket_port(listener));
     CHECK_EQ(tr_connect(address, LONG_MS, &connection), TR_OK);
     tr_socket accepted = must_accept(listener);
-    char byte;
+    char byte, peer[TR_ADDRESS_MOST];
     size_t size;
+    CHECK_EQ(tr_socket_peer(connection, peer, sizeof peer), TR_OK);
+    CHECK_STR(peer, address);
     CHECK_EQ(tr_write(connection, "6", 1, LONG_MS), TR_OK);
     CHECK_EQ(tr_read(accepted, &byte, 1, LONG_MS, &size), TR_OK);
     CHECK_EQ(byte, '6');
 }
 
 TEST(socket_calls, ipv6_addresses_stand_in_brackets) { run_as_root(ipv6_body); }
+
+static void peer_body(const tr_msg *unused)
+{
+    (void)unused;
+    tr_socket listener = must_listen("tcp://*:0"), connection = must_connect(tr_socket_port(listener));
+    tr_socket accepted = must_accept(listener);
+    char address[TR_ADDRESS_MOST], expected[64];
+    snprintf(expected, sizeof expected, "tcp://127.0.0.1:%d", tr_socket_port(listener));
+    CHECK_EQ(tr_socket_peer(connection, address, sizeof address), TR_OK);
+    CHECK_STR(address, expected);
+    snprintf(expected, sizeof expected, "tcp://127.0.0.1:%d", tr_socket_port(connection));
+    CHECK_EQ(tr_socket_peer(accepted, address, sizeof address), TR_OK); /* not ::ffff:127.0.0.1 */
+    CHECK_STR(address, expected);
+    CHECK_EQ(tr_socket_peer(accepted, address, strlen(expected) + 1), TR_OK);
+    CHECK_EQ(tr_socket_peer(accepted, address, strlen(expected)), TR_EINVAL);
+    CHECK_EQ(tr_socket_peer(accepted, NULL, 0), TR_EINVAL);
+    CHECK_EQ(tr_socket_peer(listener, address, sizeof address), TR_EINVAL);
+    tr_close(accepted);
+    CHECK_EQ(tr_socket_peer(accepted, address, sizeof address), TR_EEND);
+}
+
+TEST(socket_calls, the_peers_address_is_as_one_would_connect_to_it) { run_as_root(peer_body); }
 
 static void reuse_body(const tr_msg *unused)
 {

@@ -45,6 +45,9 @@ static void echo_body(const tr_msg *unused)
     CHECK_EQ(tr_socket_port(listener), 0);
     tr_spawn(echo, NULL, 0);
     tr_socket socket = must_accept(listener);
+    char peer[TR_ADDRESS_MOST];
+    CHECK_EQ(tr_socket_peer(socket, peer, sizeof peer), TR_OK);
+    CHECK_STR(peer, "unix://"); /* who connects has no path */
     static unsigned char data[100 * 1000], back[sizeof data];
     for (size_t round = 0; round < 20; round++) {
         size_t size = round * 5003 % sizeof data + 1;
