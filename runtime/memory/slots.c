@@ -43,9 +43,14 @@ struct slots *slots_create_at(uint32_t capacity, uint64_t first_generation)
     }
     uint32_t batch = slots->capacity / 256;
     slots->batch = batch > SLOT_BATCH ? SLOT_BATCH : batch;
-    slots->first_generation = first_generation;
+    slots->first_generation = slots->last_generation = first_generation;
     pthread_mutex_init(&slots->lock, NULL);
     return slots;
+}
+
+uint64_t slots_next_generation(const struct slots *slots)
+{
+    return slots->last_generation < SLOT_LAST_GENERATION ? slots->last_generation + 1 : 1;
 }
 
 void slots_destroy(struct slots *slots)
@@ -111,7 +116,10 @@ static NOINLINE void refill(struct slots *slots, struct slot_cache *mine)
     mine->fresh_count = count;
     for (uint32_t i = 0; i < from_list; i++) { /* handed out from the end: the first goes last */
         uint32_t index = slots->first_free;
-        slots->first_free = word_next(load_relaxed(&slots->words[index]));
+        uint64_t word = load_relaxed(&slots->words[index]), generation = word_generation(slots, word);
+        slots->first_free = word_next(word);
+        if (generation > slots->last_generation)
+            slots->last_generation = generation;
         mine->fresh[--count] = index;
     }
     slots->free_count -= from_list;

@@ -55,6 +55,7 @@ struct slots {
     uint32_t free_count;            /* (l) */
     _Atomic uint32_t touched;       /* (l) indexes below were in use at some time; read without the lock by listings */
     uint32_t retired;               /* (l) */
+    uint64_t last_generation;       /* (l) no handle has a later one; of indexes that were ever handed to a cache */
     int64_t settled;                /* (l) taken minus cleared, of caches that were returned */
     struct slot_cache *caches;      /* (l) */
 };
@@ -74,8 +75,13 @@ struct slot_cache {
 /* A table of up to SLOTS_MOST slots; capacity is rounded up to a page of words. NULL: no memory. */
 struct slots *slots_create(uint32_t capacity);
 
-/* Tests: generations start at `first_generation`, so that slots retire soon. */
+/* Generations start at `first_generation`: after another table (slots_next_generation), or, in tests, shortly before
+ * the last one, so that slots retire soon. */
 struct slots *slots_create_at(uint32_t capacity, uint64_t first_generation);
+
+/* No cache may be out. A table that starts with this generation gives out no handle that this one gave out: stale
+ * handles stay stale. But from 1 again after 2^36 uses of one slot. */
+uint64_t slots_next_generation(const struct slots *slots);
 
 /* No cache may be out, no reader inside. Objects are not touched. */
 void slots_destroy(struct slots *slots);

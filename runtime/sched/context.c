@@ -35,11 +35,14 @@ NOINLINE struct context *context_self(void)
 }
 #endif
 
+/* Of the tables of the next runtime in this program: ids of an earlier one mean nobody in it. */
+static uint64_t next_generations[TABLE_COUNT] = { 1, 1, 1, 1 };
+
 bool context_tables_open(uint32_t processes)
 {
     static const uint32_t capacities[TABLE_COUNT] = { 0, SLOTS_MOST, SLOTS_MOST, UINT32_C(1) << 22 };
     for (int i = 0; i < TABLE_COUNT; i++) {
-        context_tables[i] = slots_create(i == TABLE_PIDS ? processes : capacities[i]);
+        context_tables[i] = slots_create_at(i == TABLE_PIDS ? processes : capacities[i], next_generations[i]);
         if (context_tables[i] == NULL) {
             context_tables_close();
             return false;
@@ -59,8 +62,10 @@ void context_shut_to_foreign(void) { store_seq_cst(&open_to_foreign, 0); } /* [C
 void context_tables_close(void)
 {
     for (int i = 0; i < TABLE_COUNT; i++) {
-        if (context_tables[i] != NULL)
-            slots_destroy(context_tables[i]);
+        if (context_tables[i] == NULL)
+            continue;
+        next_generations[i] = slots_next_generation(context_tables[i]);
+        slots_destroy(context_tables[i]);
         context_tables[i] = NULL;
     }
 }

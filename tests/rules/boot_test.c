@@ -81,6 +81,43 @@ TEST(boot, halt_ends_whatever_processes_there_are)
 static void halt_inside(void) { CHECK_EQ(tr_halt(0), TR_EINVAL); }
 TEST(boot, halt_is_refused_in_a_process) { run(halt_inside); }
 
+/* What a process of one runtime knows: itself, a child, a monitor, a timer and a socket. */
+struct ids {
+    tr_pid self, child;
+    tr_ref monitor;
+    tr_timer timer;
+    tr_socket socket;
+};
+static struct ids of_first, of_second;
+
+static void make_ids(struct ids *ids)
+{
+    ids->self = tr_self();
+    ids->child = tr_spawn(waiter, NULL, 0);
+    ids->monitor = tr_monitor(ids->child);
+    CHECK_EQ(tr_send_after(3600000, ids->child, WORD, NULL, 0, &ids->timer), TR_OK);
+    CHECK_EQ(tr_listen("tcp://127.0.0.1:0", &ids->socket), TR_OK);
+}
+
+static void first_run(void) { make_ids(&of_first); }
+
+static void second_run(void)
+{
+    make_ids(&of_second);
+    CHECK(!tr_same(of_first.self, of_second.self) && !tr_is_alive(of_first.self));
+    CHECK(!tr_same(of_first.child, of_second.child) && !tr_is_alive(of_first.child));
+    CHECK(!tr_same_ref(of_first.monitor, of_second.monitor));
+    CHECK(of_first.timer.id != of_second.timer.id);
+    CHECK(of_first.socket.id != of_second.socket.id);
+    CHECK_EQ(tr_timer_cancel(of_first.timer), -1);
+}
+
+TEST(boot, ids_of_an_earlier_runtime_are_stale_in_a_later_one)
+{
+    run_on(1, first_run);
+    run_on(1, second_run);
+}
+
 TEST(boot, refuses_bad_settings)
 {
     CHECK_EQ(tr_boot(&(tr_config){ .workers = -1 }), TR_EINVAL);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 
 struct object {
     uint64_t handle; /* first, as slots.h asks */
@@ -21,6 +22,12 @@ static uint64_t add(struct slots *slots, struct slot_cache *cache, struct object
     object->handle = handle;
     slots_publish(slots, handle, object);
     return handle;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
 }
 
 TEST(slots, object_is_found_from_publish_to_clear)
@@ -134,6 +141,32 @@ TEST(slots, reserved_slot_can_be_given_back_unpublished)
     CHECK_EQ(slots_live(slots), 0);
     slot_cache_return(slots, &cache);
     slots_destroy(slots);
+}
+
+TEST(slots, a_later_table_gives_out_no_handle_of_an_earlier_one)
+{
+    enum { COUNT = 512, USES = 5, TABLES = 3 };
+    static uint64_t seen[TABLES * COUNT * USES];
+    size_t count = 0;
+    uint64_t generation = 1;
+    for (int t = 0; t < TABLES; t++) {
+        struct slots *slots = slots_create_at(COUNT, generation);
+        struct slot_cache cache = { 0 };
+        struct object object = { 0 };
+        for (int i = 0; i < COUNT * USES; i++) {
+            seen[count] = add(slots, &cache, &object);
+            slots_clear(slots, &cache, seen[count++]);
+        }
+        slot_cache_return(slots, &cache);
+        generation = slots_next_generation(slots);
+        slots_destroy(slots);
+    }
+    qsort(seen, count, sizeof *seen, by_value);
+    for (size_t i = 1; i < count; i++)
+        CHECK(seen[i] != seen[i - 1]);
+    struct slots *last = slots_create_at(COUNT, SLOT_LAST_GENERATION);
+    CHECK_EQ(slots_next_generation(last), 1);
+    slots_destroy(last);
 }
 
 TEST(slots, slot_is_retired_when_its_generation_would_wrap)
