@@ -221,7 +221,7 @@ if(TR_CHECKS)
     troupe_register(headers COMMAND sh "${tidy}/headers" "${PROJECT_SOURCE_DIR}/include" "${CMAKE_C_COMPILER}")
     troupe_register(rules COMMAND python3 "${PROJECT_SOURCE_DIR}/tools/rules" --check)
     troupe_register(install COMMAND sh "${PROJECT_SOURCE_DIR}/tests/install/run"
-        "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${CMAKE_C_COMPILER}")
+        "${CMAKE_COMMAND}" "${CMAKE_GENERATOR}" "${PROJECT_BINARY_DIR}" "${CMAKE_C_COMPILER}")
     if(EXISTS "${PROJECT_SOURCE_DIR}/tests/models/run")
         troupe_register(models COMMAND bash "${PROJECT_SOURCE_DIR}/tests/models/run" PROCESSORS 2 TIMEOUT 1200)
     endif()
