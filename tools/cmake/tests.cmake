@@ -158,6 +158,30 @@ foreach(source IN LISTS sources)
     endif()
 endforeach()
 
+# --- fuzz targets: with libFuzzer where TR_SANITIZE is fuzzer, else with a main that runs the seeds and some mutations
+file(GLOB sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM target)
+    string(REGEX REPLACE "^fuzz_" "" name "${target}")
+    if(TR_SANITIZE STREQUAL "fuzzer")
+        set(driver "")
+    else()
+        set(driver tests/fuzz/driver.c)
+    endif()
+    add_executable(${target} ${source} ${driver})
+    target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_link_libraries(${target} PRIVATE troupe_private troupe_flags troupe_warnings troupe_sanitizers
+        cache_parts command_parts troupe_static ${urcu_libraries})
+    if(TR_SANITIZE STREQUAL "fuzzer")
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    else()
+        troupe_register(fuzz.${name} COMMAND ${launcher} $<TARGET_FILE:${target}>
+            "${PROJECT_SOURCE_DIR}/tests/fuzz/seeds/${name}" 20000)
+    endif()
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
+endforeach()
+
 # --- the example programs: NAME.sh drives the program, else its whole output is compared with NAME.expected
 foreach(source IN LISTS example_sources)
     cmake_path(GET source STEM name)
