@@ -125,8 +125,8 @@ static void known(const char *key, int64_t value)
     stress.settings[stress.count++].value = value;
 }
 
-/* main of a stress program. What it is asked to do beside seed and workers stands in known() before. */
-UNUSED static int stress_main(int argc, char **argv, void (*body)(void))
+/* Reads the settings, those in known() before and seed and workers, and says how the run is repeated. */
+UNUSED static void stress_start(int argc, char **argv)
 {
     stress.program = argv[0];
     known("workers", 4);
@@ -138,6 +138,12 @@ UNUSED static int stress_main(int argc, char **argv, void (*body)(void))
     stress.seed = (uint64_t)setting("seed");
     say_rerun(stdout);
     fflush(stdout);
+}
+
+/* main of a stress program. */
+UNUSED static int stress_main(int argc, char **argv, void (*body)(void))
+{
+    stress_start(argc, argv);
     stress_body = body;
     MUST_EQ(tr_main(&(tr_config){ .workers = (int)setting("workers"), .log = drop_record }, enter_stress, NULL, 0), 0);
     puts("ok");
