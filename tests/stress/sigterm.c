@@ -1,0 +1,138 @@
+/* sigterm.c: SIGTERM at random points of a program's life, from before its first process to the middle of restarts and
+ * of its own stop: it ends with status 0, and every server that was started was terminated or had crashed, each once.
+ * Each round is a child process; in some a second signal follows, which may end it at once. */
+#include "stress.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SERVERS = 6, SECONDS_MOST = 60, UNBALANCED = 3 };
+
+static int64_t inits, terminations, crashes; /* atomic */
+
+static void count(int64_t *counter) { __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+
+static int init(void *state, const tr_msg *arg)
+{
+    (void)state;
+    (void)arg;
+    count(&inits);
+    return tr_idle(1);
+}
+
+/* A server's life: some work, now and then a crash. */
+static int work(void *state, const tr_msg *message)
+{
+    struct dice *dice = state;
+    (void)message;
+    if (dice->state == 0)
+        *dice = dice_of(tr_self().id);
+    if (roll(dice, 20) == 0) {
+        count(&crashes);
+        tr_exit(tr_because(TR_WHY_USER, 1, "a crash"));
+    }
+    return tr_idle(roll(dice, 3));
+}
+
+/* Runs at an own end and at the supervisor's word; the crash above is one, too. */
+static void terminate(void *state, const tr_reason *reason)
+{
+    (void)state;
+    if (reason->why != TR_WHY_USER)
+        count(&terminations);
+}
+
+static const tr_gen_server worker_server = { .label = "worker",
+                                             .state_size = sizeof(struct dice),
+                                             .trap_exit = true,
+                                             .init = init,
+                                             .handle_info = work,
+                                             .terminate = terminate };
+
+static int run_tree(void)
+{
+    static char ids[SERVERS][8];
+    tr_child servers[SERVERS];
+    for (int i = 0; i < SERVERS; i++) {
+        snprintf(ids[i], sizeof ids[i], "w%d", i);
+        servers[i] = (tr_child){ .id = ids[i], .server = &worker_server };
+    }
+    tr_supervisor halves[2];
+    for (int i = 0; i < 2; i++)
+        halves[i] = (tr_supervisor){ .strategy = i == 0 ? TR_ONE_FOR_ALL : TR_ONE_FOR_ONE,
+                                     .intensity = 1000000,
+                                     .children = &servers[i * SERVERS / 2],
+                                     .child_count = SERVERS / 2 };
+    const tr_child children[] = { { .id = "one", .supervisor = &halves[0] },
+                                  { .id = "two", .supervisor = &halves[1] } };
+    const tr_supervisor root = { .children = children, .child_count = 2 };
+    tr_config config = { .workers = (int)setting("workers"), .quiet_restarts = true, .log = drop_record };
+    return tr_run_with(&config, &root);
+}
+
+static void pause_us(int64_t us)
+{
+    struct timespec pause = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+    nanosleep(&pause, NULL);
+}
+
+static int child(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(SECONDS_MOST);
+    int status = run_tree();
+    if (status == 0 && inits != terminations + crashes) {
+        fprintf(stderr, "%" PRId64 " started, %" PRId64 " terminated, %" PRId64 " crashed\n", inits, terminations,
+                crashes);
+        status = UNBALANCED;
+    }
+    return status;
+}
+
+static void round_of(struct dice *dice)
+{
+    int status, ready[2];
+    bool twice = roll(dice, 4) == 0;
+    fflush(NULL);
+    MUST_EQ(pipe(ready), 0);
+    pid_t pid = fork();
+    MUST(pid >= 0);
+    if (pid == 0) { /* it is the handler's from tr_run_with on; before, the program would die of it */
+        signal(SIGTERM, SIG_IGN);
+        close(ready[0]);
+        close(ready[1]);
+        exit(child());
+    }
+    close(ready[1]);
+    (void)!read(ready[0], &status, 1); /* the end: it ignores the signal from here on */
+    close(ready[0]);
+    pause_us(roll(dice, (uint32_t)setting("within_us")));
+    kill(pid, SIGTERM);
+    if (twice) {
+        pause_us(roll(dice, 500));
+        kill(pid, SIGTERM);
+    }
+    for (int i = 0; waitpid(pid, &status, WNOHANG) == 0; i++) { /* one that came too early was ignored: again */
+        pause_us(1000);
+        if (i % 100 == 99)
+            kill(pid, SIGTERM);
+    }
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+    if (!killed || !twice)
+        MUST_EQ(WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status), 0);
+}
+
+int main(int argc, char **argv)
+{
+    known("rounds", 60);
+    known("within_us", 30000);
+    stress_start(argc, argv);
+    struct dice dice = dice_of(1);
+    for (int64_t i = 0; i < setting("rounds"); i++)
+        round_of(&dice);
+    puts("ok");
+    return 0;
+}
