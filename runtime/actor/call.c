@@ -258,6 +258,17 @@ static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int6
     return waited(self, result, reply, failure_tag);
 }
 
+/* A request that was not sent: its room, if the server is still there, and its block are given back. */
+static NOINLINE void take_back(tr_pid to, const struct actor *server, tr_msg *request)
+{
+    read_begin();
+    struct actor *found = actor_find(actor_resolve(to));
+    if (found == server && found != NULL && (message_flags(request) & MESSAGE_COUNTED) != 0)
+        mailbound_return(found, message_size(request));
+    read_end();
+    message_free(context_self(), request);
+}
+
 static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum message_kind kind, int tag,
                                         const void *body, size_t size, int64_t timeout_ms, tr_msg **reply,
                                         int *failure_tag)
@@ -273,6 +284,8 @@ static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum
         context = context_self(); /* it may have blocked */
     tr_msg *request = message_copy(context, body, size);
     if (UNLIKELY(request == NULL)) {
+        if (kind == KIND_CALL)
+            mailbound_return(server, size);
         read_end_apart();
         return refused(context, self, TR_ENOMEM);
     }
@@ -286,7 +299,7 @@ static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum
     int tag_of_failure = 0;
     status = post_and_wait(self, request, timeout_ms, reply, &tag_of_failure);
     if (UNLIKELY(tag_of_failure == CALL_NOT_SENT))
-        message_free(context_self(), request);
+        take_back(to, server, request);
     if (failure_tag != NULL)
         *failure_tag = tag_of_failure;
     return status;

@@ -63,9 +63,13 @@ int mailbound_take_slow(struct context *context, struct actor *actor, size_t siz
         return TR_OK;
     if (bound->policy == TR_OVERFLOW_STOP)
         signal_exit(context, 0, actor->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
-    if (bound->policy != TR_OVERFLOW_WAIT)
-        context_count(context, COUNT_LOST);
     return TR_EFULL;
+}
+
+void mailbound_return(struct actor *actor, size_t size)
+{
+    if ((load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0)
+        put_back(actor->cold->bound, size);
 }
 
 /* ---- waiting */
@@ -81,7 +85,8 @@ static void pause_for(struct actor *self, int64_t ns)
     }
 }
 
-/* Whether there is room now, or the receiver is dead; else *again: it may be worth waiting, until *deadline. */
+/* Whether there is room now, or the receiver is dead; else *again: it may be worth waiting, until *deadline. If neither,
+ * the message counts as lost. */
 static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, int64_t *deadline, bool *again)
 {
     read_begin();
@@ -91,7 +96,7 @@ static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, in
     if (bound != NULL && *deadline == 0)
         *deadline = deadline_after(clock_now(), bound->wait_ms);
     *again = !room && bound->policy == TR_OVERFLOW_WAIT && clock_now() < *deadline;
-    if (!room && !*again && bound->policy == TR_OVERFLOW_WAIT)
+    if (!room && !*again)
         context_count(context, COUNT_LOST);
     read_end();
     return room;

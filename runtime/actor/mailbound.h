@@ -24,6 +24,8 @@ static inline int mailbound_take(struct context *context, struct actor *actor, s
     return LIKELY((load_relaxed(&actor->flags) & ACTOR_BOUNDED) == 0) ? TR_OK
                                                                       : mailbound_take_slow(context, actor, size);
 }
+/* A send that took room has no message after all. As mailbound_take. */
+void mailbound_return(struct actor *actor, size_t size);
 /* After TR_EFULL: waits for room, if the receiver's policy says so: true: there was room a moment ago, try again;
  * false: TR_EFULL it is. *deadline is 0 at
  * the first call and kept between calls. Blocks; outside read sections. */

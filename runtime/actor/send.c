@@ -91,6 +91,7 @@ static NOINLINE int send(struct context *context, struct actor *self, tr_pid to,
             deliver_to(context, receiver, mine);
             trace_event(context->trace, TRACE_SEND, pid);
         } else {
+            mailbound_return(receiver, size);
             context_count(context, COUNT_LOST);
             status = TR_ENOMEM;
         }

@@ -140,6 +140,10 @@ foreach(source IN LISTS sources)
     troupe_test_program(stress_${name} ${source} PRIVATE)
     troupe_register(stress.${name} COMMAND ${launcher} $<TARGET_FILE:stress_${name}> PROCESSORS 2)
 endforeach()
+# the system calls that it refuses
+foreach(call epoll_create1 epoll_ctl eventfd timerfd_create socket accept4 pthread_create)
+    target_link_options(stress_no_calls PRIVATE "-Wl,--wrap=${call}")
+endforeach()
 
 # --- model-based tests: NAME_model.c beside the generator, runner and shrinker; the toy has a mistake of three commands
 add_library(model_runner STATIC tests/model_based/model.c)
