@@ -174,8 +174,8 @@ static void churn(void)
     int port = *(const int *)tr_expect(await(READY), sizeof port), open = 0;
     MUST_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int64_t i = 0; i < setting("rounds"); i++) {
-        bool scarce = i % 2 != 0; /* every second round with fewer descriptors than peers */
-        rlim_t few = (rlim_t)(descriptors() + setting("peers") / 2 + 2);
+        bool scarce = i % 2 != 0; /* every second round with some descriptors more than peers, which all hold one */
+        rlim_t few = (rlim_t)(descriptors() + setting("peers") + 4);
         MUST_EQ(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ scarce ? few : limit.rlim_cur, limit.rlim_max }), 0);
         peers(port);
         MUST_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
