@@ -1,0 +1,233 @@
+/* argument_test.c: what every function says to arguments that it does not take, to a foreign thread, and where no runtime
+ * runs: an error or nobody, never an effect. What a process must not do at all ends the program with a line that says
+ * so. */
+#include "support.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- without a runtime, which is also how a forked child and the time after a stop look */
+
+static int nothing_at_all(void *arg) { return *(int *)arg; }
+
+TEST(argument, without_a_runtime_every_call_fails_and_does_nothing)
+{
+    const tr_pid pid = { (UINT64_C(1) << 26) | 5 };
+    tr_pid out;
+    tr_pid *list;
+    tr_process_info info;
+    tr_message_info *messages;
+    tr_status_info status;
+    tr_socket socket;
+    tr_msg *message, *reply;
+    size_t count;
+    int seven = 7;
+    CHECK(tr_nobody(tr_self()) && tr_nobody(tr_parent()) && tr_data() == NULL);
+    CHECK(tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) && !tr_is_alive(pid));
+    CHECK(tr_new(WORD, 10, &message) == NULL && message == NULL);
+    CHECK_EQ(tr_send(pid, WORD, NULL, 0), TR_ESTOPPED);
+    CHECK_EQ(tr_exit_signal(pid, TR_KILL), TR_ESTOPPED);
+    CHECK_EQ(tr_cast(pid, WORD, NULL, 0), TR_OK);
+    CHECK_EQ(tr_reply((tr_from){ pid, 1 }, NULL, 0), TR_OK);
+    CHECK_EQ(tr_reply_give((tr_from){ pid, 1 }, NULL), TR_OK);
+    CHECK_EQ(tr_send_alias((tr_ref){ pid.id, 1 }, WORD, NULL, 0), TR_ESTOPPED);
+    CHECK_EQ(tr_call(pid, WORD, NULL, 0, NULL, 0, 10), TR_ESTOPPED);
+    CHECK_EQ(tr_call_msg(pid, WORD, NULL, 0, 10, &reply), TR_ESTOPPED);
+    CHECK(tr_same_ref(tr_send_request(pid, WORD, NULL, 0), (tr_ref){ 0, 0 }));
+    CHECK_EQ(tr_register("x", pid), TR_ESTOPPED);
+    CHECK_EQ(tr_unregister("x"), TR_ESTOPPED);
+    CHECK_EQ(tr_info(pid, &info), TR_ESTOPPED);
+    CHECK_EQ(tr_peek(pid, &info), TR_ESTOPPED);
+    CHECK_EQ(tr_info_links(pid, &list, &count), TR_ESTOPPED);
+    CHECK_EQ(tr_info_messages(pid, &messages, &count), TR_ESTOPPED);
+    CHECK_EQ(tr_processes(&list, &count), TR_ESTOPPED);
+    CHECK_EQ(tr_send_after(1, pid, WORD, NULL, 0, NULL), TR_ESTOPPED);
+    CHECK_EQ(tr_exit_after(1, pid, TR_KILL, NULL), TR_ESTOPPED);
+    CHECK_EQ(tr_timer_cancel((tr_timer){ 77 }), -1);
+    CHECK_EQ(tr_timer_read((tr_timer){ 77 }), -1);
+    CHECK_EQ(tr_suspend(pid, 10), TR_ESTOPPED);
+    CHECK_EQ(tr_get_status(pid, &status, 10), TR_ESTOPPED);
+    CHECK_EQ(tr_replace_state(pid, NULL, NULL, 0, 10), TR_ESTOPPED);
+    CHECK_EQ(tr_stop_server(pid, TR_NORMAL, 10), TR_ESTOPPED);
+    CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, NULL, &out), TR_ESTOPPED);
+    CHECK_EQ(tr_listen("tcp://127.0.0.1:0", &socket), TR_ESTOPPED);
+    CHECK_EQ(tr_connect("tcp://127.0.0.1:9", 10, &socket), TR_ESTOPPED);
+    CHECK_EQ(tr_signal_subscribe(SIGUSR1), TR_ESTOPPED);
+    CHECK_EQ(tr_blocking(nothing_at_all, &seven), TR_ESTOPPED);
+    CHECK(tr_reason_same(tr_last_reason(), &TR_NORMAL));
+    CHECK_EQ(tr_fail(TR_EIO, &TR_KILLED), TR_EIO);
+    CHECK(tr_stop_reason(TR_OK) == NULL);
+    CHECK_EQ(tr_halt(0), TR_ESTOPPED);
+    tr_drop(NULL);
+    tr_free(NULL);
+    tr_yield();
+    tr_sleep(0);
+    tr_started();
+    tr_shutdown();
+    tr_critical_begin();
+    tr_critical_end();
+    tr_log(TR_ERROR, "nobody reads this");
+    tr_log_flush();
+}
+
+/* ---- settings */
+
+TEST(argument, bad_settings_start_nothing)
+{
+    const tr_config bad[] = { { .workers = -1 },      { .workers = 257 },
+                              { .slow_turn_ms = -2 }, { .stack_size = (size_t)1 << 40 },
+                              { .log_level = 5 },     { .max_processes = (size_t)1 << 40 } };
+    for (size_t i = 0; i < TR_COUNT(bad); i++)
+        CHECK_EQ(tr_boot(&bad[i]), TR_EINVAL);
+    CHECK_EQ(tr_main(&bad[0], waiter, NULL, 0), 1);
+}
+
+/* ---- arguments, from a process and from a foreign thread */
+
+static void bad_times_and_tags(tr_pid pid)
+{
+    tr_pid out;
+    tr_msg *message = NULL;
+    tr_timer timer;
+    int64_t state;
+    int statuses[1];
+    CHECK(tr_new(0, 10, &message) == NULL && message == NULL);
+    CHECK_EQ(tr_send(pid, 0, NULL, 0), TR_EINVAL);
+    CHECK_EQ(tr_send(pid, -1, NULL, 0), TR_EINVAL);
+    CHECK_EQ(tr_send_alias((tr_ref){ 1, 1 }, 0, NULL, 0), TR_EINVAL);
+    CHECK_EQ(tr_call(pid, 0, NULL, 0, NULL, 0, 10), TR_EINVAL);
+    CHECK_EQ(tr_call(pid, WORD, NULL, 0, NULL, 0, -5), TR_EINVAL);
+    CHECK_EQ(tr_call_msg(pid, 0, NULL, 0, 10, &message), TR_EINVAL);
+    CHECK_EQ(tr_call_msg(pid, WORD, NULL, 0, -5, &message), TR_EINVAL);
+    CHECK(tr_multi_call(&pid, 1, 0, NULL, 0, 10, statuses, &message) < 0);
+    CHECK(tr_multi_call(&pid, 1, WORD, NULL, 0, -5, statuses, &message) < 0);
+    CHECK_EQ(tr_send_after(-1, pid, WORD, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_send_after(1, pid, 0, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_send_interval(0, pid, WORD, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_exit_after(-1, pid, TR_KILL, &timer), TR_EINVAL);
+    CHECK_EQ(tr_start_timer(-1, pid, NULL, 0, &timer), TR_EINVAL);
+    CHECK_EQ(tr_suspend(pid, -5), TR_EINVAL);
+    CHECK_EQ(tr_get_state(pid, &state, sizeof state, -5), TR_EINVAL);
+    CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, &(tr_start_options){ .timeout_ms = -5 }, &out), TR_EINVAL);
+    CHECK_EQ(tr_start_entry(waiter, NULL, 0, false,
+                            &(tr_start_options){ .spawn = &(tr_spawn_options){ .flags = TR_SPAWN_LINK } }, &out),
+             TR_EINVAL);
+    CHECK(tr_register("", pid) == TR_EINVAL && tr_register("x", tr_name("y")) == TR_EINVAL);
+    CHECK(tr_unregister("nobody has this") == TR_ENOPROC && tr_nobody(tr_whereis("nobody has this")));
+    CHECK_EQ(tr_exit_signal(tr_name("nobody has this"), TR_KILL), TR_ENOPROC);
+}
+
+static void bad_sockets(void)
+{
+    static const char *const bad[] = {
+        "", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:65536", "udp://127.0.0.1:1", "tcp://localhost:1", "unix://"
+    };
+    tr_socket socket;
+    for (size_t i = 0; i < TR_COUNT(bad); i++) {
+        CHECK_EQ(tr_listen(bad[i], &socket), TR_EINVAL);
+        CHECK_EQ(tr_connect(bad[i], 10, &socket), TR_EINVAL);
+    }
+    CHECK_EQ(tr_listen(NULL, &socket), TR_EINVAL);
+    CHECK_EQ(tr_listen("tcp://127.0.0.1:0", NULL), TR_EINVAL);
+    CHECK_EQ(tr_connect("tcp://127.0.0.1:0", 10, &socket), TR_EINVAL); /* no port: nobody is there */
+    CHECK_EQ(tr_connect("tcp://*:80", 10, &socket), TR_EINVAL);
+    CHECK_EQ(tr_connect("tcp://127.0.0.1:80", -5, &socket), TR_EINVAL);
+    CHECK_EQ(tr_connect("tcp://127.0.0.1:80", 10, NULL), TR_EINVAL);
+    CHECK_EQ(tr_accept((tr_socket){ 99 }, -5, &socket), TR_EINVAL);
+    CHECK_EQ(tr_accept((tr_socket){ 99 }, 10, NULL), TR_EINVAL);
+    CHECK_EQ(tr_signal_subscribe(SIGKILL), TR_EINVAL);
+}
+
+static void in_a_process(const tr_msg *unused)
+{
+    (void)unused;
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    tr_msg *reply;
+    int status;
+    bad_times_and_tags(pid);
+    bad_sockets();
+    CHECK(tr_data() == NULL && tr_nobody(tr_parent()));
+    CHECK_EQ(tr_link(tr_name("nobody has this")), TR_EINVAL);
+    CHECK_EQ(tr_link((tr_pid){ 0 }), TR_EINVAL);
+    CHECK(!tr_demonitor((tr_ref){ 1, 1 }, true) && !tr_unalias((tr_ref){ 1, 1 }));
+    CHECK_EQ(tr_wait_response((tr_ref){ 1, 1 }, -5, &reply), TR_EINVAL);
+    tr_send(tr_self(), WORD, NULL, 0);
+    CHECK_EQ(tr_check_response(tr_receive(0), (tr_ref){ tr_self().id, 1 }, &status, &reply), 0);
+    tr_ref bad = tr_send_request(pid, 0, NULL, 0); /* what went wrong is the response */
+    CHECK_EQ(tr_wait_response(bad, TR_INFINITY, &reply), TR_EDOWN);
+    CHECK_EQ(tr_last_reason()->why, TR_WHY_SYSTEM_LIMIT);
+    CHECK(tr_put("key", NULL) == NULL && tr_get("key") == NULL);
+    CHECK_EQ(tr_halt(0), TR_EINVAL); /* not from a process */
+    tr_exit_signal(pid, TR_KILL);
+}
+
+TEST(argument, a_process_is_told_what_is_wrong) { CHECK_EQ(tr_main(NULL, in_a_process, NULL, 0), 0); }
+
+TEST(argument, a_foreign_thread_is_told_what_is_wrong)
+{
+    tr_pid out;
+    CHECK_EQ(tr_boot(&(tr_config){ .workers = 2 }), TR_OK);
+    tr_pid pid = tr_spawn(waiter, NULL, 0);
+    bad_times_and_tags(pid);
+    CHECK(tr_nobody(tr_self()) && tr_nobody(tr_parent()) && tr_data() == NULL);
+    CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, &(tr_start_options){ .flags = TR_START_LINK }, &out), TR_EFOREIGN);
+    CHECK_EQ(tr_timer_cancel_async((tr_timer){ 1 }), TR_EFOREIGN);
+    CHECK_EQ(tr_signal_subscribe(SIGUSR1), TR_EFOREIGN);
+    CHECK(tr_same_ref(tr_send_request(pid, WORD, NULL, 0), (tr_ref){ 0, 0 }));
+    CHECK_EQ(tr_fail(TR_EDOWN, &TR_KILLED), TR_EDOWN);
+    CHECK(tr_reason_same(tr_last_reason(), &TR_KILLED)); /* the thread's own */
+    int seven = 7;
+    CHECK_EQ(tr_blocking(nothing_at_all, &seven), 7);
+    tr_yield();
+    tr_started();
+    CHECK_EQ(tr_halt(1000), TR_OK);
+}
+
+/* ---- misuse */
+
+static void foreign_link(void) { (void)!tr_link((tr_pid){ 5 }); }
+static void foreign_trap(void) { tr_trap_exit(true); }
+static void foreign_monitor(void) { tr_monitor((tr_pid){ 5 }); }
+static void foreign_receive(void) { tr_receive(0); }
+static void foreign_idle(void) { (void)!tr_idle(5); }
+static void foreign_stop(void) { (void)!tr_stop(TR_NORMAL); }
+static void foreign_exit(void) { tr_exit(TR_NORMAL); }
+
+/* Whether it ended the child, and what it said. */
+static bool ends_with_a_line(void (*misuse)(void), char *said, size_t size)
+{
+    int out[2], status;
+    CHECK_EQ(pipe(out), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(out[1], STDERR_FILENO);
+        CHECK_EQ(tr_boot(&(tr_config){ .workers = 1 }), TR_OK);
+        misuse();
+        _exit(0);
+    }
+    close(out[1]);
+    size_t have = 0;
+    for (ssize_t got; have + 1 < size && (got = read(out[0], said + have, size - 1 - have)) > 0;)
+        have += (size_t)got;
+    said[have] = '\0';
+    close(out[0]);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+TEST(argument, what_only_a_process_may_do_ends_a_foreign_thread_with_a_line)
+{
+    static const struct {
+        void (*misuse)(void);
+        const char *line;
+    } cases[] = { { foreign_link, "tr_link" },       { foreign_trap, "tr_trap_exit" },
+                  { foreign_monitor, "tr_monitor" }, { foreign_receive, "tr_receive" },
+                  { foreign_idle, "tr_idle" },       { foreign_stop, "tr_stop" },
+                  { foreign_exit, "tr_exit" } };
+    char said[4096];
+    for (size_t i = 0; i < TR_COUNT(cases); i++) {
+        CHECK(ends_with_a_line(cases[i].misuse, said, sizeof said));
+        CHECK(strstr(said, cases[i].line) != NULL);
+    }
+}
