@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from . import sides
+from . import context, sides
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TOO_MUCH = 2e6  # requests a second that nobody answers here
@@ -107,7 +107,7 @@ def execute(bin_folder, services, workers, rounds, seconds, seed, report):
     any of them answers is the scale of the offered loads, the same for all."""
     load, chance, records = f"{bin_folder}/load", random.Random(seed), []
     everybody = servers(bin_folder, workers)
-    connections, threads = 64, 1 if workers < 8 else 2
+    connections, threads = 64, 1 if context.cores() < 4 else 2
     for service in services:
         protocol, who = everybody[service]
         capacity = {}

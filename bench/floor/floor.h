@@ -6,8 +6,10 @@
  * sections, signals, budgets, stealing, tracing, links, headers that say more than tag and sender). One thread runs it,
  * but every operation that would have to be atomic is.
  *
- * Each floor program prints the same line as `troupe bench` with the peer "floor"; compare.sh sets the two side by
- * side. */
+ * Work that is parallel by nature (pairs, rings, calls) is shared out by workers.h.
+ *
+ * Each floor program prints the same line as `troupe bench` with the peer "floor"; compare.sh and bench/compare set the
+ * two side by side. */
 #ifndef TROUPE_BENCH_FLOOR_H
 #define TROUPE_BENCH_FLOOR_H
 
@@ -16,7 +18,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { FLOOR_SLOTS = 1 << 12, FLOOR_RING = 1 << 12, FLOOR_SLOT_BITS = 26, FLOOR_ACTOR_BYTES = 128, FLOOR_TURN = 4096 };
+enum { FLOOR_SLOTS = 1 << 14, FLOOR_RING = 1 << 12, FLOOR_SLOT_BITS = 26, FLOOR_ACTOR_BYTES = 128, FLOOR_TURN = 4096 };
 
 struct link {
     _Atomic(struct link *) next;
@@ -38,7 +40,8 @@ struct actor {
     void (*handle)(struct actor *actor, const struct message *message);
     uint64_t pid;
     uint64_t turn; /* so many messages at most before others run */
-    uint64_t state[4];
+    bool ended;    /* its handler wants it to end */
+    uint64_t state[6];
 };
 
 struct slot {
@@ -49,6 +52,7 @@ struct slot {
 static struct slot slots[FLOOR_SLOTS];
 static uint64_t slot_count = 1;
 static struct message *pool;
+static struct actor *ended_actors; /* to be used again, each with its slot */
 static struct actor *next_slot, *run_ring[FLOOR_RING];
 static uint64_t ring_head, ring_tail;
 static bool finished;
@@ -113,16 +117,39 @@ static inline void send_number(uint64_t to, uint64_t sender, uint32_t tag, uint6
 
 static inline struct actor *actor_new(void (*handle)(struct actor *actor, const struct message *message))
 {
-    struct actor *actor = aligned_alloc(64, FLOOR_ACTOR_BYTES);
-    must(actor != NULL && slot_count < FLOOR_SLOTS, "no memory");
+    struct actor *actor = ended_actors;
+    uint64_t pid;
+    if (actor != NULL) {
+        ended_actors = (struct actor *)atomic_load_explicit(&actor->dummy.next, memory_order_relaxed);
+        pid = actor->pid + (UINT64_C(1) << FLOOR_SLOT_BITS); /* the next generation */
+    } else {
+        actor = aligned_alloc(64, FLOOR_ACTOR_BYTES);
+        must(actor != NULL && slot_count < FLOOR_SLOTS, "no memory");
+        pid = slot_count++ | UINT64_C(1) << FLOOR_SLOT_BITS;
+    }
+    struct slot *slot = &slots[pid & (FLOOR_SLOTS - 1)];
     memset((void *)actor, 0, FLOOR_ACTOR_BYTES);
     atomic_init(&actor->tail, &actor->dummy);
     actor->handle = handle;
     actor->turn = FLOOR_TURN;
-    actor->pid = slot_count | UINT64_C(1) << FLOOR_SLOT_BITS;
-    atomic_store_explicit(&slots[slot_count].pid, actor->pid, memory_order_relaxed);
-    atomic_store_explicit(&slots[slot_count++].actor, actor, memory_order_release);
+    actor->pid = pid;
+    atomic_store_explicit(&slot->pid, pid, memory_order_relaxed);
+    atomic_store_explicit(&slot->actor, actor, memory_order_release);
     return actor;
+}
+
+/* What it has not received goes back to the pool; it is not in the ring, since it runs. */
+static inline void actor_free(struct actor *actor)
+{
+    struct link *at = atomic_load_explicit(&actor->dummy.next, memory_order_relaxed);
+    atomic_store_explicit(&slots[actor->pid & (FLOOR_SLOTS - 1)].actor, NULL, memory_order_release);
+    while (at != NULL) {
+        struct link *next = atomic_load_explicit(&at->next, memory_order_acquire);
+        message_free((struct message *)at);
+        at = next;
+    }
+    atomic_store_explicit(&actor->dummy.next, (struct link *)(void *)ended_actors, memory_order_relaxed);
+    ended_actors = actor;
 }
 
 _Static_assert(sizeof(struct actor) <= FLOOR_ACTOR_BYTES, "an actor fits its block");
@@ -142,9 +169,11 @@ static inline void run_actor(struct actor *actor)
     for (uint64_t i = 0; i < actor->turn; i++) {
         struct message *first = (struct message *)atomic_load_explicit(&actor->dummy.next, memory_order_acquire);
         actor->handle(actor, first);
-        bool last = mailbox_take(actor, first);
+        bool last = mailbox_take(actor, first), ended = actor->ended;
         message_free(first);
-        if (last)
+        if (ended)
+            actor_free(actor);
+        if (last || ended)
             return;
     }
     run_ring[ring_tail++ % FLOOR_RING] = actor;

@@ -21,7 +21,7 @@ uint64_t histogram_bucket_max(int bucket)
     if (bucket < HISTOGRAM_PARTS)
         return (uint64_t)bucket;
     int lost = bucket / HISTOGRAM_PARTS - 1;
-    uint64_t left = (uint64_t)(bucket % HISTOGRAM_PARTS + HISTOGRAM_PARTS);
+    uint64_t left = (uint64_t)bucket % HISTOGRAM_PARTS + HISTOGRAM_PARTS;
     return ((left + 1) << lost) - 1;
 }
 
