@@ -8,7 +8,6 @@ from . import context, figures, gate, latency, page, runs, sides, table, workloa
 
 SWEEP_COUNTS = (1000, 10000, 100000, 1000000)
 QUICK_COUNTS = (1000, 10000)
-SERVICES = ("echo", "hello", "cache")
 
 DESCRIPTION = """Runs Troupe's workloads, hand-made floors and other actor runtimes, interleaved in random order, and writes raw.json, table.txt and
 page.html (self-contained). On Debian, as root or with sudo, it installs what it needs. With --gate BASE: is this tree slower than that commit?"""
@@ -25,7 +24,7 @@ def options(arguments):
     parser.add_argument("--add", action="append", default=[], metavar="NAME=PROGRAM", help="another program that follows peers/SPEC.md")
     parser.add_argument("--runs", type=int, metavar="N", help="launches of each (5); pairs of each row of --gate (11)")
     parser.add_argument("--workers", type=int, default=context.cores(), metavar="N", help="the larger number of workers (all cores)")
-    parser.add_argument("--services", type=words, default=list(SERVICES), metavar="A,B", help=f"of {', '.join(SERVICES)}; '' for none")
+    parser.add_argument("--services", type=words, default=list(workloads.SERVICES), metavar="A,B", help=f"of {', '.join(workloads.SERVICES)}; '' for none")
     parser.add_argument("--seconds", type=float, default=3, metavar="S", help="of each point of offered load (3)")
     parser.add_argument("--no-sweeps", action="store_true", help="not memory and time against the number of actors")
     parser.add_argument("--quick", action="store_true", help="small parameters, 2 launches: does it all work?")
@@ -38,7 +37,7 @@ def options(arguments):
     chosen.runs = (11 if chosen.gate else 5) if chosen.runs is None else chosen.runs
     if chosen.runs < 1 or chosen.workers < 1 or chosen.seconds <= 0:
         parser.error("--runs, --workers and --seconds are at least 1")
-    if unknown := set(chosen.services) - set(SERVICES):
+    if unknown := set(chosen.services) - set(workloads.SERVICES):
         parser.error(f"there is no service {', '.join(unknown)}")
     if chosen.quick and not chosen.gate:
         chosen.runs, chosen.seconds = min(chosen.runs, 2), min(chosen.seconds, 0.5)

@@ -71,13 +71,16 @@ SWEEPS = {
 }
 
 
+SERVICES = ("echo", "hello", "cache")
+
+
 def listed_by_troupe(program):
-    """name -> parameters of every workload that `troupe bench` knows."""
+    """name -> parameters of every workload that `troupe bench` knows, but the services, which are measured under a load (latency.py)."""
     text = subprocess.run([program, "help", "bench"], check=True, capture_output=True, text=True).stdout
     found = {}
     for line in text.splitlines():
-        match = re.match(r"  ([a-z]\w*) ((?: *\w+=\w+)*)", line)
-        if match and match.group(1) != "and":
+        match = re.match(r"  ([a-z][\w.]*) ((?: *\w+=\w+)*)", line)
+        if match and match.group(1) not in ("and", "of", *SERVICES):
             found[match.group(1)] = dict(pair.split("=") for pair in match.group(2).split())
     return found
 

@@ -2,6 +2,7 @@
  * result. */
 #include "bench.h"
 
+#include "service_load.h"
 #include "workload.h"
 
 #include <ctype.h>
@@ -24,6 +25,7 @@ void bench_list(FILE *out)
         }
         fprintf(out, "  %-27s%-40s %s\n", (*at)->name, parameters, (*at)->what);
     }
+    service_load_list(out);
     fprintf(out, "  and workers=N (default: the cores that this process may use)\n");
 }
 
@@ -139,6 +141,8 @@ int bench_command(int argc, char **argv)
         bench_list(stderr);
         return 2;
     }
+    if (service_load_has(argv[0]))
+        return service_load_run(argv[0], argc - 1, argv + 1);
     bench.workload = find(argv[0]);
     if (bench.workload == NULL) {
         fprintf(stderr, "troupe bench: no workload '%s'\n", argv[0]);

@@ -1,0 +1,208 @@
+"""comparison_test.py: the machinery of bench/compare, on figures that are known: what it concludes, what it shows, and in which order it
+runs. Takes no measurement."""
+import collections
+import html.parser
+import pathlib
+import random
+import re
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+
+from comparison import chart, figures, gate, latency, page, runs, sides, table, workloads  # noqa: E402
+
+CALL = next(workload for workload in workloads.SPEC if workload.name == "call")
+PAIRS = next(workload for workload in workloads.SPEC if workload.name == "pairs")
+HOG = next(workload for workload in workloads.SPEC if workload.name == "hog")
+
+
+def record(side, seconds, round_number, workload="call", workers=4, status="good", purpose="bars", parameters=None, **more):
+    return {"workload": workload, "side": side, "workers": workers, "parameters": parameters or {"n": 1000}, "purpose": purpose,
+            "round": round_number, "position": 0, "load_average": 0.1, "wall_s": 1, "status": status, "words": "starved" if status != "good" else "",
+            "result": {"version": "1", "ops": 1000, "seconds": seconds, **more} if status == "good" else None}
+
+
+def launches(**times):
+    """side=[seconds of each round]"""
+    return [record(side, seconds, i) for side, of_side in times.items() for i, seconds in enumerate(of_side)]
+
+
+def row_of(**times):
+    return figures.row(figures.Results(launches(**times)), CALL, CALL.figures[0], 4)
+
+
+class Figures(unittest.TestCase):
+    def test_a_median_lies_in_its_interval_and_the_interval_in_the_values(self):
+        chance = random.Random(7)
+        for _ in range(20):
+            values = [chance.gauss(100, 10) for _ in range(9)]
+            low, high = figures.interval(values)
+            self.assertLessEqual(min(values), low)
+            self.assertLessEqual(low, sorted(values)[4])
+            self.assertLessEqual(sorted(values)[4], high)
+            self.assertLessEqual(high, max(values))
+
+    def test_what_all_sides_of_a_round_share_cancels_in_the_ratio(self):
+        drift = [1.0, 1.6, 2.5, 1.2, 3.0]
+        value, low, high = figures.ratio({i: 2 * d for i, d in enumerate(drift)}, {i: d for i, d in enumerate(drift)})
+        self.assertEqual([round(number, 9) for number in (value, low, high)], [2, 2, 2])
+
+    def test_only_rounds_that_both_sides_have_are_compared(self):
+        self.assertEqual(figures.ratio({1: 2.0, 2: 99.0}, {1: 1.0, 3: 5.0})[0], 2)
+        self.assertIsNone(figures.ratio({1: 2.0}, {3: 5.0}))
+
+    def test_the_best_rival_is_neither_ours_nor_the_floor(self):
+        row = row_of(troupe=[5] * 5, floor=[1] * 5, go=[8] * 5, tokio=[6] * 5)
+        self.assertEqual(row["best"], "tokio")
+        self.assertAlmostEqual(row["to_best"][0], 5 / 6)
+        self.assertAlmostEqual(row["to_floor"][0], 5)
+
+    def test_the_floor_of_one_worker_stands_in_where_there_is_no_other(self):
+        results = figures.Results(launches(troupe=[5] * 5) + [record("floor", 1, i, workers=1) for i in range(5)])
+        self.assertAlmostEqual(figures.row(results, CALL, CALL.figures[0], 4)["to_floor"][0], 5)
+
+    def test_speedups_are_over_the_sides_own_one_worker(self):
+        results = figures.Results([record("go", 8 / workers, i, "pairs", workers) for workers in (1, 2, 4) for i in range(5)])
+        points = figures.speedups(results, PAIRS, PAIRS.figures[0], [1, 2, 4])["go"]
+        self.assertEqual([(count, round(speedup, 6)) for count, speedup, _, _ in points], [(1, 1), (2, 2), (4, 4)])
+
+
+class Verdicts(unittest.TestCase):
+    def test_a_lost_row_is_called_lost(self):
+        self.assertEqual(table.verdict(row_of(troupe=[9, 9.1, 9, 9.2, 9], go=[5, 5.1, 5, 5, 5.2])), "BEHIND")
+
+    def test_a_row_is_first_only_beyond_its_interval(self):
+        self.assertEqual(table.verdict(row_of(troupe=[4, 4.1, 4, 4, 4], go=[5, 5.1, 5, 5, 5.2])), "first")
+        self.assertIn("within noise", table.verdict(row_of(troupe=[4, 6, 5, 4.5, 5.5], go=[5, 5, 5, 5, 5])))
+
+    def test_what_did_not_run_is_said(self):
+        results = figures.Results(launches(troupe=[4] * 5) + [record("go", 0, 1, status="timeout"), record("tokio", 0, 1, status="unsupported")])
+        row = figures.row(results, CALL, CALL.figures[0], 4)
+        self.assertEqual((table.cell(row, "go"), table.cell(row, "tokio")), ("timeout", "none"))
+        self.assertEqual(table.verdict(row), "no rival")
+
+    def test_the_gate_calls_slower_only_what_is_slower_in_nearly_all_pairs(self):
+        chance = random.Random(3)
+        same = [chance.gauss(1, 0.005) for _ in range(11)]
+        self.assertEqual(gate.judge(gate.middle_99(same)), "same")
+        self.assertEqual(gate.judge(gate.middle_99([ratio * 1.05 for ratio in same])), "slower")
+        self.assertEqual(gate.judge(gate.middle_99([ratio * 0.9 for ratio in same])), "faster")
+        self.assertEqual(gate.judge(gate.middle_99([0.7, 1.4] * 6)), "unclear: too noisy")
+
+
+class Order(unittest.TestCase):
+    def setUp(self):
+        self.sides = [sides.Side(name, ["true"]) for name in ("troupe", "go", "tokio")]
+        self.cells = list(runs.bars_and_scaling([CALL, PAIRS], self.sides, 4, True))
+
+    def test_a_round_runs_each_cell_once_and_a_workload_in_one_piece(self):
+        order = list(runs.shuffled_round(self.cells, random.Random(1)))
+        self.assertEqual(collections.Counter(order), collections.Counter(self.cells))
+        names = [cell.workload for cell in order]
+        self.assertEqual(sum(a != b for a, b in zip(names, names[1:])), 1)
+
+    def test_rounds_differ_and_a_seed_repeats_them(self):
+        chance, again = random.Random(1), random.Random(1)
+        first, second = list(runs.shuffled_round(self.cells, chance)), list(runs.shuffled_round(self.cells, chance))
+        self.assertNotEqual(first, second)
+        self.assertEqual(first, list(runs.shuffled_round(self.cells, again)))
+
+    def test_one_and_all_workers_are_bars_and_the_numbers_between_are_scaling(self):
+        of_pairs = {cell.workers: cell.purpose for cell in self.cells if cell.workload == "pairs"}
+        self.assertEqual(of_pairs, {1: "bars", 2: "scaling", 3: "scaling", 4: "bars"})
+        self.assertEqual({cell.workers for cell in self.cells if cell.workload == "call"}, {1, 4})
+        self.assertEqual({cell.workers for cell in runs.bars_and_scaling([HOG], self.sides, 4, True)}, {4})
+
+    def test_results_are_told_apart_from_failures(self):
+        good = runs.launch(["echo", '{"ops":1,"seconds":2}'], 20)
+        self.assertEqual((good[0], good[1]["seconds"]), ("good", 2))
+        self.assertEqual(runs.launch(["sh", "-c", "echo '{\"unsupported\":true,\"reason\":\"x\"}'; exit 3"], 20)[:3], ("unsupported", None, "x"))
+        self.assertEqual(runs.launch(["sh", "-c", "echo '{\"ops\":1,\"seconds\":2}'; exit 1"], 20)[0], "failed")
+        self.assertEqual(runs.launch(["sleep", "60"], 0.05)[0], "timeout")
+
+
+class Latency(unittest.TestCase):
+    def test_what_was_never_answered_is_slower_than_all_that_was(self):
+        self.assertEqual(latency.quantile({10.0: 50, 20.0: 49}, 1, 0.5), 10.0)
+        self.assertEqual(latency.quantile({10.0: 50, 20.0: 49}, 1, 0.99), 20.0)
+        self.assertIsNone(latency.quantile({10.0: 50, 20.0: 49}, 1, 0.999))
+
+    def test_rounds_are_merged_count_by_count(self):
+        line = {"planned": 3, "lost": 1, "histogram": [[5.0, 1], [7.0, 1]]}
+        self.assertEqual(latency.merged([{"line": line}, {"line": line}, {"line": {"failed": "x"}}]), ({5.0: 2, 7.0: 2}, 6, 2))
+
+
+class Strict(html.parser.HTMLParser):
+    """Every tag closed in order; no reference to anything outside of the page."""
+    VOID = {"meta", "br", "path", "circle", "i"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], collections.Counter()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen[tag] += 1
+        for name, value in attrs:
+            assert name not in ("src", "href", "xlink:href"), (tag, name, value)
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen[tag] += 1
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+
+def data():
+    found = [record(side, base * (1 + i / 50) / workers ** 0.8, i, workload, workers) for workload in ("call", "pairs")
+             for side, base in (("troupe", 1e-4), ("go", 4e-4), ("odd", 5e-5)) for workers in (1, 2, 4) for i in range(5)]
+    found += [record("go", 0, 1, "call", 1, "unsupported")] + [record("floor", 2e-5, i, workers=1) for i in range(5)]
+    found += [record("troupe", n / 1e6, i, "idle", 4, purpose="bytes", parameters={"n": n}, bytes_per_actor=200) for n in (1000, 10000) for i in range(5)]
+    line = {"planned": 100, "lost": 5, "histogram": [[5.0, 50], [70.0, 40], [700.0, 5]]}
+    loads = [{"service": "hello", "side": side, "rate": rate, "round": 1, "capacity": 9e4, "line": line} for side in ("troupe", "nginx") for rate in (1e4, 5e4)]
+    context = {"taken": "now", "commit": "c" * 40, "cpu": {"name": "a <CPU> & more", "cores usable": 4}, "virtual": "virtual machine", "kernel": "Linux 1",
+               "system": "Debian", "C compiler": "cc", "sides": {name: {"built with": "cc", "command": name} for name in ("troupe", "floor", "go", "odd")},
+               "settings": {"workers": 4, "runs": 5, "workloads": ["call", "pairs"], "quick": False}}
+    return {"format": 1, "context": context, "launches": found, "latency": loads}
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        self.text = page.render(data(), [CALL, PAIRS])
+
+    def test_it_is_well_formed_and_needs_nothing_from_outside(self):
+        strict = Strict()
+        strict.feed(self.text)
+        self.assertEqual(strict.open, [])
+        self.assertEqual(re.findall(r"https?://|@import|url\(", self.text), [])
+        self.assertNotIn("<script", self.text)
+        self.assertIn("a &lt;CPU&gt; &amp; more", self.text)
+
+    def test_all_kinds_of_charts_are_there(self):
+        for heading in ("All rows, on 4 workers", "All rows, on 1 worker", "Bars, on 4 workers", "Scaling", "Many actors", "Latency against offered load", "Circumstances"):
+            self.assertIn(f"<h2>{heading}</h2>", self.text)
+        self.assertIn('class="ideal"', self.text)
+        self.assertIn('class="floor"', self.text)
+
+    def test_a_lost_row_is_as_plain_as_another(self):
+        self.assertRegex(self.text, r'<td class="behind"[^>]*>[0-9.]+</td><td class="behind">behind</td>')
+
+    def test_a_quick_run_says_that_it_is_one(self):
+        quick = data()
+        quick["context"]["settings"]["quick"] = True
+        self.assertIn("No figure here says anything", page.render(quick, [CALL]))
+
+    def test_the_text_has_every_side(self):
+        results = figures.Results(data()["launches"])
+        text = table.text([("4 workers", figures.rows(results, [CALL, PAIRS], 4))], data()["context"], results.sides)
+        self.assertRegex(text, r"call .* odd .* BEHIND")
+
+    def test_numbers_at_an_axis_are_short(self):
+        self.assertEqual([chart.short(value) for value in (0, 7.25, 1500, 2.5e6, 0.004)], ["0", "7.25", "1.5k", "2.5M", "0.004"])
+
+
+if __name__ == "__main__":
+    unittest.main()
