@@ -176,7 +176,7 @@ foreach(source IN LISTS sources)
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_link_libraries(${target} PRIVATE troupe_private troupe_flags troupe_warnings troupe_sanitizers
-        cache_parts command_parts troupe_static ${urcu_libraries})
+        cache_parts command_parts troupe_internal ${urcu_libraries})
     if(TR_SANITIZE STREQUAL "fuzzer")
         target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     else()
