@@ -3,25 +3,22 @@
  * An actor is in one of these states, seen by the scheduler:
  *     idle       its mailbox is empty; nobody has the run token; it has a fiber only if it is blocked in a receive
  *     runnable   somebody put the first node into its mailbox (or woke its wait) and scheduled its task; it is in one
- *     run queue
+ *                run queue
  *     running    on a worker; the mailbox holds at least one node, the token, consumed or not
  *     waiting    blocked in a call, a sleep or on a socket: it keeps the token, so messages do not wake it; its wait
- *     word does
- * Edges: idle -> runnable: mailbox_put of whoever finds it empty. runnable -> running: actor_run by a worker. running
- * -> idle:
- * mailbox_take that reports LAST, as the last access. running -> waiting and back: actor/wait.c. running -> runnable:
- * the slice is over.
+ *                word does
+ * Edges: idle -> runnable: mailbox_put of whoever finds it empty. runnable -> running: actor_run by a worker.
+ * running -> idle: mailbox_take that reports LAST, as the last access. running -> waiting and back: actor/wait.c.
+ * running -> runnable: the slice is over.
  *
  * Life (`life`): STARTING until the start callback has returned or the process counts as started; ALIVE; ENDING while
- * `ended` runs
- * because of the process's own exit; DYING from then on: no user code runs any more (end.c).
+ * `ended` runs because of the process's own exit; DYING from then on: no user code runs any more (end.c).
  *
  * Field key: (s) senders and owner, atomically; (o) the owner: whoever runs the actor; (c) constant; (l) under LOCK,
  * by the owner or others.
  *
- * Budget of an idle server: 176 bytes and a state of up to 16 in a block of 192, and a slot of 8 in the table of pids.
- * What only some need is in the
- * cold part, allocated at the first need. */
+ * Budget of an idle server: 176 bytes and a state of up to 16 in a block of 192, and a slot of 8 in the table of
+ * pids. What only some need is in the cold part, allocated at the first need. */
 #ifndef TROUPE_ACTOR_ACTOR_H
 #define TROUPE_ACTOR_ACTOR_H
 

@@ -1,29 +1,25 @@
 /* fault.c: hardware faults in a process's own code.
  *
  * A fault becomes an exit signal only if dropping the process's frames harms nobody else. All of these must hold;
- * otherwise the program ends
- * with a crash report that says which one did not:
- *     the signal is synchronous: null or nearly null access, the guard of the process's own stack, or a division
- *     the thread is a worker inside a process, outside the runtime (in_runtime == 0) and outside a tr_critical bracket
- *     the stack pointer is in the process's stack, or the address in its guard
- *     the program counter is in the user's code (fault_code.h): not in libc, the dynamic loader, the allocator,
- *     liburcu or libtroupe.so, which may
- *     hold locks or half-made structures; or it is in a leaf of libc without a frame that the user's code has called
- *     (memcpy, strlen: *sp, or the
- *     link register, is the return address), or it is itself nearly null (a call through a null pointer)
- *     no frame of libc is among the callers, as far as the backtrace goes: a callback of pthread_once or of qsort is
- *     inside of it
- * A non-canonical address is reported as address 0 with a code of the kernel's own (SI_KERNEL): not a null access,
+ * otherwise the program ends with a crash report that says which one did not:
+ *   - the signal is synchronous: null or nearly null access, the guard of the process's own stack, or a division;
+ *   - the thread is a worker inside a process, outside the runtime (in_runtime == 0) and outside a tr_critical bracket;
+ *   - the stack pointer is in the process's stack, or the address in its guard;
+ *   - the program counter is in the user's code (fault_code.h): not in libc, the dynamic loader, the allocator, liburcu
+ *     or libtroupe.so, which may hold locks or half-made structures; or it is in a leaf of libc without a frame that
+ *     the user's code has called (memcpy, strlen: *sp, or the link register, is the return address), or it is itself
+ *     nearly null (a call through a null pointer);
+ *   - no frame of libc is among the callers, as far as the backtrace goes: a callback of pthread_once or of qsort is
+ *     inside of it.
+ * A non-canonical address is reported as address 0 with a code of the kernel's own (SI_KERNEL): no null access,
  * refused.
  *
  * Recovery edits the interrupted context so that the thread goes on at `land`, on the base of the fiber, outside
- * signal context; `land` drops the
- * fiber and the rest happens on a fresh one, as for other exits. Everything in the handler is async-signal-safe but
- * backtrace(), which is called
- * once before, so that it has loaded what it needs, and which meets no lock that the user's code could hold at that
- * point but the loader's (then
- * the pc is not the user's). The crash report may meet one: an alarm bounds it.
- * The handlers stand in for what was there before, which gets what they refuse. */
+ * signal context; `land` drops the fiber and the rest happens on a fresh one, as for other exits. Everything in the
+ * handler is async-signal-safe but backtrace(), which is called once before, so that it has loaded what it needs, and
+ * which meets no lock that the user's code could hold at that point but the loader's (then the pc is not the user's).
+ * The crash report may meet one: an alarm bounds it. The handlers stand in for what was there before, which gets what
+ * they refuse. */
 #include "actor/fault.h"
 
 #include "actor/actor.h"
@@ -211,8 +207,7 @@ static void landed(void *argument)
 }
 
 /* On the base of the fiber, outside signal context, above frames that are given up: AddressSanitizer still has their
- * red zones, so nothing here
- * may be instrumented or have arrays. */
+ * red zones, so nothing here may be instrumented or have arrays. */
 static NO_ASAN NO_TSAN NORETURN void land(void)
 {
     struct worker *worker = worker_self();

@@ -22,8 +22,7 @@ static int range_count;
 static bool libc_found;
 
 /* What compilers make of assignments and loops, and what is called with a null pointer most. In glibc they are
- * assembly without frames, for each
- * kind of processor; dlsym gives the one that is used. */
+ * assembly without frames, for each kind of processor; dlsym gives the one that is used. */
 static const char *const leaf_names[] = { "memcpy",    "memmove", "memset",  "memcmp",  "memchr",   "memrchr",
                                           "rawmemchr", "strlen",  "strnlen", "strcmp",  "strncmp",  "strcpy",
                                           "strncpy",   "stpcpy",  "strchr",  "strrchr", "strchrnul" };

@@ -4,8 +4,7 @@
  *     libraries     libc, the dynamic loader, whatever has `malloc`, sanitizers: may hold locks or half-made structures
  *     the runtime   libtroupe.so, liburcu: `in_runtime` says more
  * A table made at the start; a library that is loaded later is the user's, but its calls of libc's leaves are not
- * recognized. If no libc
- * is found (a static program), nothing is the user's.
+ * recognized. If no libc is found (a static program), nothing is the user's.
  *
  * All but the first: async-signal-safe. */
 #ifndef TROUPE_ACTOR_FAULT_CODE_H

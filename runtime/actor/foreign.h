@@ -1,8 +1,8 @@
 /* foreign.h: how a thread that is no worker waits for an answer: through a stand-in among the actors, a proxy.
  *
  * A proxy is an actor with a pid and a wait word, but without mailbox, code or messages: its task, when a worker runs
- * it, wakes the
- * thread. It is made at the thread's first request and ends with the thread's context. Owner: its thread. */
+ * it, wakes the thread. It is made at the thread's first request and ends with the thread's context. Owner: its
+ * thread. */
 #ifndef TROUPE_ACTOR_FOREIGN_H
 #define TROUPE_ACTOR_FOREIGN_H
 

@@ -1,19 +1,18 @@
 /* inbox.h: the owner's side of the mailbox: which message is next, what is consumed, what is passed over.
  *
  * The order of an actor's messages is: `saved`, oldest first, then the queue from its head. The head of the queue is
- * the run token, so
- * it stays there while it is handled and, consumed (`head_used`), until its successor is known or the actor gives
- * itself up.
+ * the run token, so it stays there while it is handled and, consumed (`head_used`), until its successor is known or
+ * the actor gives itself up.
  *
  * Invariants, for an actor that runs:
- *   the queue is not empty
- *   head_used == the head of the queue is consumed: handled, being handled (then it is `current` or `received`), or an
- *   applied signal
- *   a consumed head has the flag QUEUED; its block is freed when it leaves the queue, unless it is `current`,
- *   `received` or KEPT
- *   messages in `saved` have left the queue and are not consumed
- *   held != NULL: the head was passed over by a receive, and the actor gave itself up with it; it belongs at the end
- *   of `saved`
+ *   - the queue is not empty;
+ *   - head_used == the head of the queue is consumed: handled, being handled (then it is `current` or `received`), or
+ *     an applied signal;
+ *   - a consumed head has the flag QUEUED; its block is freed when it leaves the queue, unless it is `current`,
+ *     `received` or KEPT;
+ *   - messages in `saved` have left the queue and are not consumed;
+ *   - held != NULL: the head was passed over by a receive, and the actor gave itself up with it; it belongs at the end
+ *     of `saved`.
  *
  * Owner only, all of it. */
 #ifndef TROUPE_ACTOR_INBOX_H
@@ -43,14 +42,12 @@ static inline void inbox_use_head(struct actor *self, tr_msg *head)
 /* A consumed message that has left the queue and that nobody holds. */
 void inbox_discard(struct context *context, struct actor *self, tr_msg *message);
 
-/* The user is done with a message that it received or handled: frees it, unless it is kept, or still queued, or a call
- * that waits for its
- * answer: that one goes to the pending list. */
+/* The user is done with a message that it received or handled: frees it, unless it is kept, or still queued, or a
+ * call that waits for its answer: that one goes to the pending list. */
 void inbox_release(struct context *context, struct actor *self, tr_msg *message);
 
 /* Takes the head out of the queue; only if its successor is known, so that the token stays: mailbox_next was neither
- * NULL nor busy. A
- * consumed one is discarded, another goes to `saved`. */
+ * NULL nor busy. A consumed one is discarded, another goes to `saved`. */
 void inbox_advance(struct context *context, struct actor *self, tr_msg *head);
 
 enum inbox_left { INBOX_LEFT /* the actor is idle: not the caller's any more */, INBOX_MORE, INBOX_BUSY };

@@ -2,8 +2,7 @@
  * latest first.
  *
  * A doubly linked list through the items. Owner only; at death by the dying actor's worker. `release` must not block
- * and must take the item out
- * of nothing: it is out already. */
+ * and must take the item out of nothing: it is out already. */
 #ifndef TROUPE_ACTOR_LEDGER_H
 #define TROUPE_ACTOR_LEDGER_H
 

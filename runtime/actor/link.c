@@ -123,8 +123,8 @@ static tr_msg *link_signal(struct link_end *mine, struct actor *other, struct no
     return &link->message;
 }
 
-/* Signals the first link, or lets go of it if it is signalled: its message is in the mailbox, or about to be. False: there
- * is none. */
+/* Signals the first link, or lets go of it if it is signalled: its message is in the mailbox, or about to be. False:
+ * there is none. */
 static bool release_link(struct context *context, struct actor *self, struct notice *notice)
 {
     read_begin();

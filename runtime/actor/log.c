@@ -1,9 +1,8 @@
 /* log.c: the log.
  *
  * A ring of LOG_RECORDS under a lock that is held for a copy; full: the record is dropped and counted, and the sink
- * hears of it in its turn. The
- * sink is the user's, so it runs on the logger's thread: it may be slow, but blocks and crashes no process (LOG-05).
- * Before the runtime starts and after it stops a record goes to stderr at once. */
+ * hears of it in its turn. The sink is the user's, so it runs on the logger's thread: it may be slow, but blocks and
+ * crashes no process (LOG-05). Before the runtime starts and after it stops a record goes to stderr at once. */
 #include "actor/log.h"
 
 #include "actor/names.h"

@@ -2,11 +2,9 @@
  * messages are never refused.
  *
  * `messages` and `bytes` count down what is left; a send takes, handling or dropping gives back, both by plain
- * messages, casts and calls only.
- * A sender may overshoot by what other senders take at the same moment, never more than one message each.
- * A sender that waits looks again after 1 ms, then 2, up to 16: a list of waiters on stacks that may be dropped would
- * cost every bounded
- * receiver more than overload, which is what this is for, is worth. */
+ * messages, casts and calls only. A sender may overshoot by what other senders take at the same moment, never more
+ * than one message each. A sender that waits looks again after 1 ms, then 2, up to 16: a list of waiters on stacks
+ * that may be dropped would cost every bounded receiver more than overload, which is what this is for, is worth. */
 #ifndef TROUPE_ACTOR_MAILBOUND_H
 #define TROUPE_ACTOR_MAILBOUND_H
 
@@ -27,8 +25,7 @@ static inline int mailbound_take(struct context *context, struct actor *actor, s
 /* A send that took room has no message after all. As mailbound_take. */
 void mailbound_return(struct actor *actor, size_t size);
 /* After TR_EFULL: waits for room, if the receiver's policy says so: true: there was room a moment ago, try again;
- * false: TR_EFULL it is. *deadline is 0 at
- * the first call and kept between calls. Blocks; outside read sections. */
+ * false: TR_EFULL it is. *deadline is 0 at the first call and kept between calls. Blocks; outside read sections. */
 bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline);
 /* Owner: a message is about to be handled: its room is free. False: it is dropped instead (TR_OVERFLOW_DROP_OLDEST). */
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message);

@@ -115,8 +115,7 @@ uint64_t names_find(uint64_t hashed)
 }
 
 /* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here
- * and now: liburcu's own resizing
- * runs on a thread of its own, which simulation must not have. */
+ * and now: liburcu's own resizing runs on a thread of its own, which simulation must not have. */
 static void resize(int64_t change)
 {
     int64_t names = atomic_fetch_add_explicit(&count, change, memory_order_relaxed) + change;

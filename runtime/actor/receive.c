@@ -1,11 +1,9 @@
 /* receive.c: receive and selective receive, of straight-line processes and inside callbacks (RECV).
  *
- * A message is tested once for one receive: what does not match goes from the queue to the end of `saved`, behind what
- * was tested. A
- * receive that finds nothing gives the run token up from the other side of the switch (after_receive), so a sender
- * that finds the mailbox
- * empty schedules a process whose registers are saved. The timeout is the actor's own timer, whose node wakes it like
- * a message. */
+ * A message is tested once for one receive: what does not match goes from the queue to the end of `saved`, behind
+ * what was tested. A receive that finds nothing gives the run token up from the other side of the switch
+ * (after_receive), so a sender that finds the mailbox empty schedules a process whose registers are saved. The
+ * timeout is the actor's own timer, whose node wakes it like a message. */
 #include "actor/receive.h"
 #include "actor/end.h"
 #include "actor/inbox.h"

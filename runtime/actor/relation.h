@@ -5,11 +5,12 @@
  * A link is one record of 64 bytes with an end for each of the two, in its holder's list.
  *     linked      notice is NULL; both ends are in their lists
  *     signalled   one has ended: its end has become the message, EXIT; the other's end is `last`, in front of its list
- * Edges: linked -> signalled: the death of either (link_signal). linked -> freed: unlink. signalled -> `last` in no list: the
- * EXIT is met, or its receiver has unlinked (DONE: it is dropped when it is met, LINK-05) or dies. From signalled on the
- * record belongs to the receiver's mailbox, as any message, and is freed as one.
+ * Edges: linked -> signalled: the death of either (link_signal). linked -> freed: unlink. signalled -> `last` in no
+ * list: the EXIT is met, or its receiver has unlinked (DONE: it is dropped when it is met, LINK-05) or dies. From
+ * signalled on the record belongs to the receiver's mailbox, as any message, and is freed as one.
  *
- * A monitor is two halves: the target holds one in `watchers`, the watcher one in cold->monitors. The target's half is the DOWN.
+ * A monitor is two halves: the target holds one in `watchers`, the watcher one in cold->monitors. The target's half is
+ * the DOWN.
  *
  *     field                   target's half            watcher's half, alias
  *     message.sender          the target               the watcher
@@ -18,7 +19,8 @@
  *     peer                    the watcher              the target; 0: it has signalled, or there is none
  *     twin                    the watcher's half       the target's half
  *
- * When the target dies (end.c), each half in `watchers` is taken out under both locks and sent; its twin's peer becomes 0. Then
+ * When the target dies (end.c), each half in `watchers` is taken out under both locks and sent; its twin's peer becomes
+ * 0. Then
  *     demonitor(flush) marks the one on its way DONE (MON-06)
  *     meeting it removes the twin
  * A half on its way belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.
@@ -105,8 +107,8 @@ void relation_unlink(struct context *context, struct actor *self, uint64_t peer)
 /* A message through an alias: the owner's if the alias is active; frees it if not. Any thread with a context. */
 bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t handle, tr_msg *message);
 
-/* A request through an alias cannot be answered for lack of memory: its monitor's DOWN, which is there, says so now (the
- * notice is not taken). Any thread with a context. */
+/* A request through an alias cannot be answered for lack of memory: its monitor's DOWN, which is there, says so now
+ * (the notice is not taken). Any thread with a context. */
 void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice);
 
 /* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). GONE is set. */

@@ -22,8 +22,8 @@ struct making {
 };
 
 /* Makes an actor that is found, named, linked and monitored, but not scheduled yet: its start message is the token in
- * its mailbox, which is the caller's
- * to schedule. TR_ENOMEM, TR_ELIMIT; TR_ETAKEN: the name; then nothing is left of it. */
+ * its mailbox, which is the caller's to schedule. TR_ENOMEM, TR_ELIMIT; TR_ETAKEN: the name; then nothing is left of
+ * it. */
 int spawn_make(struct context *context, struct making *making, struct actor **made);
 /* Has it run. */
 void spawn_go(struct context *context, struct actor *actor);

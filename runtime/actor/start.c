@@ -1,11 +1,9 @@
 /* start.c: start functions: spawn, and wait until the new process says that its start is over (PLIB).
  *
  * The start message is a request: success answers it (handler_started), failure leaves it to the end of the process,
- * which fails it after the name
- * is free, the links have been told and the pid is gone. So on every failure the process has ended when the starter
- * knows (PLIB-05).
- * The tag of the failure tells what kind: 0: it ended before it answered; TR_ESTART, TR_IGNORE: its start callback
- * said so. */
+ * which fails it after the name is free, the links have been told and the pid is gone. So on every failure the
+ * process has ended when the starter knows (PLIB-05). The tag of the failure tells what kind: 0: it ended before it
+ * answered; TR_ESTART, TR_IGNORE: its start callback said so. */
 #include "actor/call.h"
 #include "actor/end.h"
 #include "actor/foreign.h"

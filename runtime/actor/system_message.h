@@ -1,6 +1,5 @@
 /* system_message.h: the requests that every handler-style actor answers by itself, in mailbox order: suspend, resume,
- * get_state, replace_state,
- * get_status, stop (SYS, GS-36). */
+ * get_state, replace_state, get_status, stop (SYS, GS-36). */
 #ifndef TROUPE_ACTOR_SYSTEM_MESSAGE_H
 #define TROUPE_ACTOR_SYSTEM_MESSAGE_H
 

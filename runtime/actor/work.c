@@ -1,8 +1,7 @@
 /* work.c: tr_blocking, and the bracket in which faults are not contained.
  *
  * While its work runs the process is off its worker, keeps its run token, and its wait word is 0: nothing but the end
- * of the work schedules it,
- * so a signal waits until then (the work may use the process's stack). */
+ * of the work schedules it, so a signal waits until then (the work may use the process's stack). */
 #include "actor/end.h"
 #include "actor/signal.h"
 #include "sched/blocking.h"
