@@ -114,6 +114,8 @@ static void second_run(void)
 
 TEST(boot, ids_of_an_earlier_runtime_are_stale_in_a_later_one)
 {
+    if (HARNESS_SIMULATED)
+        SKIP("the listeners are the system's");
     run_on(1, first_run);
     run_on(1, second_run);
 }
