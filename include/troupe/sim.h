@@ -46,7 +46,7 @@ typedef enum tr_sim_policy {
 /* How often a fault happens where it could, in a million; 0: never. */
 typedef struct tr_sim_faults {
     uint32_t crash;      /* a victim exits, where it handles a message or comes back from a call of Troupe */
-    uint32_t no_memory;  /* a request for memory fails */
+    uint32_t no_memory;  /* in the turn of a process, a request for memory fails */
     uint32_t stall;      /* a thread is not scheduled for up to 20 ms */
     uint32_t cut;        /* a simulated connection is reset, when it is read or written */
     uint32_t part;       /* a read or write moves only a part */

@@ -131,10 +131,12 @@ TR_API void tr_sim_inject(bool on) { faults.on = on && machine.running; }
 
 /* ---- memory */
 
+/* Only in the turn of a process: the runtime's own threads stop the program when they can't start. */
 static bool no_memory(void)
 {
     int64_t unused;
-    if (!sim_fault_now(SIM_NOMEM, &unused))
+    struct worker *worker = faults.on ? worker_self() : NULL;
+    if (worker == NULL || load_relaxed(&worker->current) == NULL || !sim_fault_now(SIM_NOMEM, &unused))
         return false;
     errno = ENOMEM;
     return true;

@@ -5,12 +5,11 @@
  * The seeds are 1 to SIM_SEEDS, or TR_SIM_SEEDS=from..to. A test is the program of a run (troupe/sim.h): its body boots
  * the runtime, mostly by tr_main, and a failed check fails the run, which prints the line that repeats it. --hashes
  * prints the hash of each run's trace instead of verdicts: two processes must print the same. */
-#include "harness.h"
+#include "simulation/simulate.h"
 
 #include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <troupe/sim.h>
 
 /* What ctest runs of each test: so many seeds, or as many as fit into so many steps: both are the same on every machine.
  * With TR_SIM_SEEDS the steps are not limited. */
@@ -18,6 +17,7 @@ enum { SIM_SEEDS = 200, SIM_STEPS = 8000000 };
 
 static struct harness_test *first;
 static struct harness_test **last = &first;
+static struct sim_setting *settings;
 static const char *rule_id;
 static jmp_buf left;
 
@@ -25,6 +25,20 @@ void harness_add(struct harness_test *test)
 {
     *last = test;
     last = &test->next;
+}
+
+void sim_setting_add(struct sim_setting *setting)
+{
+    setting->next = settings;
+    settings = setting;
+}
+
+static tr_sim_options options_of(const struct harness_test *test)
+{
+    for (const struct sim_setting *each = settings; each != NULL; each = each->next)
+        if (strcmp(each->suite, test->suite) == 0 && strcmp(each->name, test->name) == 0)
+            return each->options;
+    return (tr_sim_options){ .seed = 0 };
 }
 
 /* SKIP stands in the body of a test alone, so on the stack that called it. */
@@ -77,7 +91,9 @@ enum mode { MODE_RUN, MODE_LIST, MODE_HASHES };
 
 static bool handle(struct harness_test *test, const char *name, enum mode mode)
 {
-    tr_sim_case sim = { .name = name, .program = run_body, .arg = test, .all_steps = SIM_STEPS };
+    tr_sim_case sim = {
+        .name = name, .program = run_body, .arg = test, .options = options_of(test), .all_steps = SIM_STEPS
+    };
     unsigned long long from = 1, to = SIM_SEEDS;
     const char *seeds = getenv("TR_SIM_SEEDS");
     if (mode == MODE_LIST) {
