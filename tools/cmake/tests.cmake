@@ -131,6 +131,14 @@ if(TARGET troupe_sim)
         set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
         troupe_register(simulation.${folder}_${name} COMMAND ${launcher} $<TARGET_FILE:${target}>)
     endforeach()
+    # 1,000 runs, all of them twice
+    foreach(name simulation_crash simulation_order simulation_time rules_link behaviour_supervisor_restart)
+        list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
+    endforeach()
+    troupe_register(simulation.determinism
+        COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/determinism" 1 18 ${deterministic})
+    troupe_register(simulation.imports
+        COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/imports" "${PROJECT_BINARY_DIR}/CMakeFiles/runtime_sim.dir")
 endif()
 
 # --- stress programs have a main of their own and short defaults
