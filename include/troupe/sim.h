@@ -40,7 +40,8 @@ extern "C" {
 typedef enum tr_sim_policy {
     TR_SIM_ANY,    /* by the seed */
     TR_SIM_RANDOM, /* anybody, after a number of points that is drawn anew each time around a mean of the seed's */
-    TR_SIM_PCT     /* the highest of random priorities, changed at `changes` points */
+    TR_SIM_PCT,    /* the highest of random priorities, changed at `changes` points */
+    TR_SIM_FIXED   /* who runs goes on until it waits; then the next in turn: for tr_sim_explore */
 } tr_sim_policy;
 
 /* How often a fault happens where it could, in a million; 0: never. */
@@ -98,6 +99,21 @@ TR_API TR_MUST_CHECK int tr_sim_try(const tr_sim_options *options, int (*program
 /* Runs the case under each seed, each in a process of its own. After the first failure it looks for the least faults
  * that still fail, prints them with the seed and the line that runs it again, and stops. The number of failed runs. */
 TR_API TR_MUST_CHECK unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to);
+
+/* What an exploration has seen. */
+typedef struct tr_sim_explored {
+    uint64_t runs, pruned; /* runs; those of them that ended early, since what follows was seen before */
+    uint64_t longest;      /* choices in a run */
+    uint64_t failures;     /* 0 or 1: it stops at the first */
+    bool complete;         /* false: it hit a bound; what it did not see may fail */
+} tr_sim_explored;
+
+/* Bounded exhaustive mode, for small programs with one worker: runs the case under every order in which its processes
+ * can see what they do to each other, between tr_sim_inject(true) and (false); at most so many runs. Processes go on in
+ * one piece from one call of Troupe to the next; orders that differ only in calls that have nothing to do with each
+ * other are tried once, which is sound as long as the processes share nothing but Troupe. TR_OK: none of them failed;
+ * TR_ECALLBACK: one did, and it is printed with the line that runs it again (TR_SIM_CHOICES); TR_ENOMEM. */
+TR_API TR_MUST_CHECK int tr_sim_explore(const tr_sim_case *test, uint64_t most_runs, tr_sim_explored *explored);
 
 /* ---- inside of a run, on any of its threads */
 

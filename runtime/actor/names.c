@@ -102,6 +102,7 @@ void names_close(void)
 
 static struct name_entry *find(uint64_t hashed)
 {
+    SIM_TOUCH(hashed);
     struct cds_lfht_iter iter;
     cds_lfht_lookup(table, hashed, match, &hashed, &iter);
     struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
@@ -141,6 +142,7 @@ static void free_entry(struct retired *item, void *context)
 /* Out of the table; inside a read section. False: somebody else has deleted it. */
 static bool delete_entry(struct context *context, struct name_entry *entry)
 {
+    SIM_TOUCH(entry->hashed);
     if (cds_lfht_del(table, &entry->node) != 0)
         return false;
     entry->retired.release = free_entry;
@@ -173,6 +175,7 @@ static int add_name(struct context *context, const char *name, struct actor *act
     struct name_entry *entry = pool_alloc(context->pool, sizeof *entry + size);
     if (entry == NULL)
         return TR_ENOMEM;
+    SIM_TOUCH(tr_name(name).id);
     cds_lfht_node_init(&entry->node);
     entry->hashed = tr_name(name).id;
     entry->pid = actor->pid;

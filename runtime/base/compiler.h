@@ -71,6 +71,8 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 #define WITH_SIM              0
 #define SIM_EVENT(kind, word) ((void)0) /* an event of the flight recorder */
 #define SIM_USER_CODE()       ((void)0) /* a worker leaves the runtime for a process' code */
+#define SIM_PICK(worker)      NULL      /* the task that the worker runs next; NULL: whichever it finds */
+#define SIM_TOUCH(what)       ((void)0) /* somebody or something is looked up by its handle or name */
 #endif
 
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

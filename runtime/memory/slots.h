@@ -124,6 +124,7 @@ static inline void *slots_at(struct slots *slots, uint32_t index)
 /* Inside a read section: the object of a handle, or NULL if it is stale, 0 or made up. */
 static inline void *slots_find(struct slots *slots, uint64_t handle)
 {
+    SIM_TOUCH(handle);
     uint64_t *object = slots_at(slots, slot_index(handle));
     return LIKELY(object != NULL) && LIKELY(*object == handle) ? object : NULL;
 }

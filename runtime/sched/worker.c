@@ -98,7 +98,9 @@ static NOINLINE struct task *look_aside(struct worker *worker)
 
 static ALWAYS_INLINE struct task *pick(struct worker *worker)
 {
-    struct task *task;
+    struct task *task = SIM_PICK(worker);
+    if (task != NULL)
+        return task;
     if (UNLIKELY(++worker->tick % FEW_TURNS == 0)) {
         task = look_aside(worker);
         if (task != NULL)

@@ -10,7 +10,7 @@
  * FAIR_POINTS in one piece while others wait falls, too, since the runtime's waiting loops expect to be scheduled. */
 #include "sim/machine.h"
 
-enum { FAIR_POINTS = 20000 };
+enum { FAIR_POINTS = 20000, FIXED_POINTS = 1000 * 1000 };
 
 /* splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014) */
 uint64_t sim_draw(uint64_t *state)
@@ -49,11 +49,19 @@ void sim_choice_start(uint64_t seed)
     machine.lowest = UINT64_C(1) << 32;
     sim_relaxed = 0;
     sim_relaxed_mask = sim_choose(2) == 0 ? 0 : 63;
+    if (machine.options.policy == TR_SIM_FIXED) {
+        machine.point_ns = 1;
+        machine.jump_rate = 0;
+        machine.options.stall_ms = 1000;
+        sim_relaxed_mask = 63;
+    }
     plan_change();
 }
 
 int64_t sim_next_budget(void)
 {
+    if (machine.options.policy == TR_SIM_FIXED)
+        return FIXED_POINTS;
     if (machine.options.policy != TR_SIM_PCT)
         return 1 + sim_choose(2 * machine.mean);
     /* PCT: until the next change */
@@ -68,6 +76,14 @@ static struct sim_thread *highest(struct sim_thread *const *candidates, unsigned
         if (candidates[i]->priority > best->priority)
             best = candidates[i];
     return best;
+}
+
+static struct sim_thread *next_in_turn(struct sim_thread *const *candidates, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (candidates[i]->id > machine.current->id)
+            return candidates[i];
+    return candidates[0];
 }
 
 /* Who has waited longer than the policy may keep anybody waiting: the longest. NULL: nobody. */
@@ -88,6 +104,8 @@ struct sim_thread *sim_pick(struct sim_thread *const *candidates, unsigned count
     struct sim_thread *current = machine.current, *late = overdue(candidates, count);
     if (late != NULL)
         return late;
+    if (machine.options.policy == TR_SIM_FIXED)
+        return current->state == SIM_RUNNABLE && current->yields == 0 ? current : next_in_turn(candidates, count);
     if (machine.options.policy != TR_SIM_PCT) {
         unsigned which = count == 1 ? 0 : sim_choose(count);
         if (candidates[which] == current && current->yields > 0 && count > 1) /* it gives way: to any other */

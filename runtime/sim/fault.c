@@ -7,6 +7,7 @@
 
 #include "actor/actor.h"
 #include "actor/end.h"
+#include "sim/explore.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,7 +128,11 @@ bool sim_fault_now(enum sim_fault kind, int64_t *parameter)
     return true;
 }
 
-TR_API void tr_sim_inject(bool on) { faults.on = on && machine.running; }
+TR_API void tr_sim_inject(bool on)
+{
+    faults.on = on && machine.running;
+    sim_explore_inject(faults.on);
+}
 
 /* ---- memory */
 
@@ -184,6 +189,8 @@ void sim_user_code(void)
     if (load_relaxed(&worker->in_runtime) != 0 || worker->critical > 0 || load_relaxed(&worker->current) == NULL)
         return;
     struct actor *self = actor_of_task(load_relaxed(&worker->current));
-    if (self->ending == NULL && is_victim(self) && sim_fault_now(SIM_CRASH, &unused))
+    if (sim_exploring())
+        sim_explore_boundary(self);
+    else if (self->ending == NULL && is_victim(self) && sim_fault_now(SIM_CRASH, &unused))
         tr_exit(tr_because(TR_WHY_USER, 0, "simulated crash"));
 }

@@ -140,6 +140,10 @@ bool sim_fault_now(enum sim_fault kind, int64_t *parameter);
 void sim_faults_write(char *out, size_t size);
 
 /* ---- run.c */
+extern tr_sim_result *sim_shared_result; /* of a run in a process of its own: where its parent reads it */
+extern const char *sim_case_name;
+void sim_print_command(FILE *to);
+void sim_print_rerun(FILE *to, uint64_t seed, const char *script);
 __attribute__((noreturn, format(printf, 1, 2))) void sim_fail(const char *format, ...);
 __attribute__((noreturn)) void sim_deadlock(void);
 

@@ -31,4 +31,9 @@ void sim_event(unsigned kind, uint64_t word);
 /* The calling worker goes on in a process' own code. */
 void sim_user_code(void);
 
+/* For the exhaustive mode (explore.c): who runs next, NULL: as usual; and what is looked up by its handle or name. */
+struct worker;
+struct task *sim_pick_task(struct worker *worker);
+void sim_touch(uint64_t what);
+
 #endif

@@ -47,6 +47,8 @@
 #define WITH_SIM              1
 #define SIM_EVENT(kind, word) sim_event((kind), (word))
 #define SIM_USER_CODE()       sim_user_code()
+#define SIM_PICK(worker)      sim_pick_task(worker)
+#define SIM_TOUCH(what)       sim_touch(what)
 
 /* ---- atomics: those of both compilers' <stdatomic.h>, and the builtins that queue/mailbox.h uses. A macro does not
  * expand inside of itself. */

@@ -2,6 +2,7 @@
 #include "sim/machine.h"
 
 #include "actor/actor.h"
+#include "sim/explore.h"
 #include "sim/net.h"
 
 #include <signal.h>
@@ -12,7 +13,7 @@
 
 enum { START_S = 1000, LISTED_MOST = 40 };
 
-tr_sim_result *sim_shared_result; /* of a run in a process of its own: where its parent reads it */
+tr_sim_result *sim_shared_result;
 const char *sim_case_name;
 
 /* ---- the end of a run */
@@ -36,8 +37,8 @@ static void print_words(FILE *to, const char *text, size_t size)
         fprintf(to, " %s", text + at);
 }
 
-/* The line that runs this seed again. */
-void sim_print_rerun(FILE *to, uint64_t seed, const char *script)
+/* The command of this process, with the case. */
+void sim_print_command(FILE *to)
 {
     char words[4096];
     FILE *file = fopen("/proc/self/cmdline", "re");
@@ -45,13 +46,19 @@ void sim_print_rerun(FILE *to, uint64_t seed, const char *script)
     words[size] = '\0';
     if (file != NULL)
         fclose(file);
-    fprintf(to, "rerun: TR_SIM_SEEDS=%llu..%llu", (unsigned long long)seed, (unsigned long long)seed);
     if (sim_case_name != NULL)
         fprintf(to, " TR_SIM_ONLY='%s'", sim_case_name);
-    if (script != NULL && script[0] != '\0')
-        fprintf(to, " TR_SIM_FAULTS='%s'", script);
     print_words(to, words, size);
     fputc('\n', to);
+}
+
+/* The line that runs this seed again. */
+void sim_print_rerun(FILE *to, uint64_t seed, const char *script)
+{
+    fprintf(to, "rerun: TR_SIM_SEEDS=%llu..%llu", (unsigned long long)seed, (unsigned long long)seed);
+    if (script != NULL && script[0] != '\0')
+        fprintf(to, " TR_SIM_FAULTS='%s'", script);
+    sim_print_command(to);
 }
 
 static void end_failed(void)
@@ -164,6 +171,8 @@ static void begin(const tr_sim_options *options)
     memset(&machine, 0, sizeof machine);
     machine.forked = forked;
     fill_options(options);
+    if (sim_explore_start())
+        machine.options.policy = TR_SIM_FIXED;
     machine.start_ns = machine.now_ns = START_S * INT64_C(1000000000);
     sim_choice_start(machine.options.seed);
     sim_threads_start();

@@ -13,10 +13,6 @@
 
 enum { JOBS_MOST = 64, RUN_MOST_S = 120, FAULTS_MOST = 64 };
 
-extern tr_sim_result *sim_shared_result;
-extern const char *sim_case_name;
-void sim_print_rerun(FILE *to, uint64_t seed, const char *script);
-
 struct job {
     pid_t process; /* 0: free */
     uint64_t seed;

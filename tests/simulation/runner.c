@@ -33,12 +33,24 @@ void sim_setting_add(struct sim_setting *setting)
     settings = setting;
 }
 
-static tr_sim_options options_of(const struct harness_test *test)
+static const struct sim_setting *setting_of(const struct harness_test *test)
 {
+    static const struct sim_setting none = { .explored = 0 };
     for (const struct sim_setting *each = settings; each != NULL; each = each->next)
         if (strcmp(each->suite, test->suite) == 0 && strcmp(each->name, test->name) == 0)
-            return each->options;
-    return (tr_sim_options){ .seed = 0 };
+            return each;
+    return &none;
+}
+
+static bool explore(const tr_sim_case *test, uint64_t most_runs)
+{
+    tr_sim_explored explored;
+    int status = tr_sim_explore(test, most_runs, &explored);
+    bool passed = status == TR_OK && (explored.complete || getenv("TR_SIM_CHOICES") != NULL);
+    printf("[%s] %s: %" PRIu64 " orders, %" PRIu64 " of them cut short, %" PRIu64 " choices at most%s\n",
+           passed ? "PASS" : "FAIL", test->name, explored.runs, explored.pruned, explored.longest,
+           explored.complete ? "" : ", not all");
+    return passed;
 }
 
 /* SKIP stands in the body of a test alone, so on the stack that called it. */
@@ -91,8 +103,9 @@ enum mode { MODE_RUN, MODE_LIST, MODE_HASHES };
 
 static bool handle(struct harness_test *test, const char *name, enum mode mode)
 {
+    const struct sim_setting *setting = setting_of(test);
     tr_sim_case sim = {
-        .name = name, .program = run_body, .arg = test, .options = options_of(test), .all_steps = SIM_STEPS
+        .name = name, .program = run_body, .arg = test, .options = setting->options, .all_steps = SIM_STEPS
     };
     unsigned long long from = 1, to = SIM_SEEDS;
     const char *seeds = getenv("TR_SIM_SEEDS");
@@ -104,6 +117,8 @@ static bool handle(struct harness_test *test, const char *name, enum mode mode)
         sim.all_steps = 0;
     if (mode == MODE_HASHES)
         return seeds != NULL && sscanf(seeds, "%llu..%llu", &from, &to) != 2 ? false : print_hashes(&sim, from, to);
+    if (setting->explored > 0)
+        return explore(&sim, setting->explored);
     bool passed = tr_sim_sweep(&sim, from, to) == 0;
     printf("[%s] %s\n", passed ? "PASS" : "FAIL", name);
     fflush(stdout);

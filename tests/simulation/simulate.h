@@ -23,17 +23,26 @@ enum { READY = 1001, GO, QUESTION, ANSWER, WORD, LAST };
 struct sim_setting {
     const char *suite, *name;
     tr_sim_options options;
+    uint64_t explored; /* > 0: all its orders, in at most so many runs, instead of seeds */
     struct sim_setting *next;
 };
 void sim_setting_add(struct sim_setting *setting);
 
-#define SIM_TEST(suite_name, test_name, ...)                                                               \
-    __attribute__((constructor)) static void suite_name##_##test_name##_set(void)                          \
-    {                                                                                                      \
-        static struct sim_setting setting = { #suite_name, #test_name, { .seed = 0, __VA_ARGS__ }, NULL }; \
-        sim_setting_add(&setting);                                                                         \
-    }                                                                                                      \
+#define SIM_SETTING(suite_name, test_name, explored_, ...)                                                \
+    __attribute__((constructor)) static void suite_name##_##test_name##_set(void)                         \
+    {                                                                                                     \
+        static struct sim_setting setting = {                                                             \
+            .suite = #suite_name, .name = #test_name, .explored = (explored_), .options = { __VA_ARGS__ } \
+        };                                                                                                \
+        sim_setting_add(&setting);                                                                        \
+    }                                                                                                     \
     TEST(suite_name, test_name)
+
+#define SIM_TEST(suite_name, test_name, ...) SIM_SETTING(suite_name, test_name, 0, __VA_ARGS__)
+
+/* Every order of what its processes do between inject(true) and inject(false), in at most so many runs; an exploration
+ * that does not get through within them fails. */
+#define EXPLORE_TEST(suite_name, test_name, most_runs) SIM_SETTING(suite_name, test_name, most_runs, .seed = 1)
 
 static void (*simulated_body)(void);
 

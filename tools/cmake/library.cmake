@@ -114,7 +114,8 @@ endif()
 if(NOT TR_SANITIZE STREQUAL "thread")
     add_library(runtime_sim OBJECT ${runtime_sources})
     target_compile_options(runtime_sim PRIVATE
-        "$<$<COMPILE_LANGUAGE:C>:SHELL:-include \"${PROJECT_SOURCE_DIR}/runtime/sim/redirect.h\">")
+        "$<$<COMPILE_LANGUAGE:C>:SHELL:-include \"${PROJECT_SOURCE_DIR}/runtime/sim/redirect.h\">"
+        -Wno-attributes) # the model of a thread-local that is none here
     add_library(simulator OBJECT ${simulator_sources})
     target_compile_definitions(simulator PRIVATE CONTEXT_INLINE=0)
     foreach(half runtime_sim simulator)

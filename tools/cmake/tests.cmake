@@ -137,6 +137,8 @@ if(TARGET troupe_sim)
     endforeach()
     troupe_register(simulation.determinism
         COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/determinism" 1 18 ${deterministic})
+    troupe_register(simulation.orders
+        COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/orders" $<TARGET_FILE:sim_simulation_explore>)
     troupe_register(simulation.imports
         COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/imports" "${PROJECT_BINARY_DIR}/CMakeFiles/runtime_sim.dir")
 endif()
