@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum { ANNOUNCE = 1, STARTED, WHO, CRASH, NOT_KNOWN };
+enum { POOLS_NOISE = 20 << 20 }; /* pools come and go by chunks of 2 MB */
 
 /* The last two are hardware faults. */
 enum kind {
@@ -293,6 +294,8 @@ static void crash_run(struct bench *bench)
     bench_verify("ends", book.downs, book.wanted);
     bench_verify("restarts", book.starts, book.wanted);
     bench_verify("processes spawned meanwhile", after.spawned - before.spawned, book.wanted);
+    bench_verify("descriptors", bench_descriptors(), descriptors);
+    bench_verify("pools that grew in the second half", pools_end > pools_half + POOLS_NOISE, 0);
     bench_verify("exited + alive", after.exited + after.processes, after.spawned);
 }
 

@@ -51,16 +51,19 @@ TEST(log_text, sink_gets_each_senders_records_in_order_on_one_thread)
 
 /* ---- a slow sink */
 
-static int taken, told, held = 1;
-static char told_text[200];
+static int taken, told, told_dropped, held = 1;
 static void slow_sink(const tr_log_record *record, void *arg)
 {
     (void)arg;
     while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) != 0)
         usleep(1000);
     if (strcmp(record->event, "lost") == 0) {
+        char expected[200];
+        int dropped = atoi(record->text);
         told++;
-        snprintf(told_text, sizeof told_text, "%s", record->text);
+        told_dropped += dropped;
+        snprintf(expected, sizeof expected, "%d log records were dropped", dropped);
+        CHECK(strncmp(record->text, expected, strlen(expected)) == 0);
     } else {
         taken++;
     }
@@ -75,11 +78,9 @@ static void write_too_much(void)
     __atomic_store_n(&held, 0, __ATOMIC_RELEASE);
     tr_log_flush();
     CHECK_EQ(taken + (int)info.log_dropped, 3000);
-    CHECK_EQ(told, 1);
-    char expected[200];
-    snprintf(expected, sizeof expected, "%d log records were dropped", (int)info.log_dropped);
     RULE("LOG-05");
-    CHECK(strncmp(told_text, expected, strlen(expected)) == 0);
+    CHECK_EQ(told_dropped, info.log_dropped); /* mostly told at once; twice, if the sink got hold of it in the middle */
+    CHECK(told > 0);
 }
 TEST(log_text, slow_sink_loses_records_and_is_told_how_many)
 {
