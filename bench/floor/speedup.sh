@@ -7,13 +7,15 @@
 #   WORKERS  how many workers are compared with one (4)
 #
 # Prints medians in ms and the speed-ups. The limit: troupe's is at least the plain threads' less 3 %; the exit status is 1 if one
-# is missed.
+# is missed. The runs with one worker have one core: a handler that computes for 3 ms gets a spare worker beside it, which would
+# make the base too fast.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${1:-$here/build/release/bin}
 runs=${2:-5}
 workers=${3:-4}
 missed=0
+core=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')
 
 ms() { sed -n 's/.*"seconds":\([0-9.]*\).*/\1/p' | awk '{ printf "%.3f\n", $1 * 1e3 }'; }
 
@@ -21,14 +23,16 @@ median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)
 
 # row NAME FLOOR_ARGUMENTS WORKLOAD...: runs floor_NAME and the workload in turn, with one worker and with several
 row() {
-    local name=$1 arguments=$2 run count folder
+    local name=$1 arguments=$2 run count folder on
     shift 2
     folder=$(mktemp -d)
     for ((run = 0; run < runs; run++)); do
         for count in 1 "$workers"; do
+            on=()
+            [ "$count" -ne 1 ] || on=(taskset -c "$core")
             # shellcheck disable=SC2086
-            "$bin/floor_$name" $arguments workers="$count" | ms >>"$folder/floor$count"
-            "$bin/troupe" bench "$@" workers="$count" | ms >>"$folder/troupe$count"
+            "${on[@]}" "$bin/floor_$name" $arguments workers="$count" | ms >>"$folder/floor$count"
+            "${on[@]}" "$bin/troupe" bench "$@" workers="$count" | ms >>"$folder/troupe$count"
         done
     done
     awk -v name="$1" -v floor1="$(median <"$folder/floor1")" -v floorN="$(median <"$folder/floor$workers")" \
