@@ -1,1 +1,1 @@
-"""The comparison of Troupe with other runtimes, as a pipeline: workloads and sides -> runs -> figures -> table and page."""
+"""The comparison with other runtimes, as a pipeline: workloads and sides -> runs -> figures -> table and page."""

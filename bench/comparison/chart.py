@@ -1,5 +1,5 @@
-"""Charts as inline SVG. Colours are the page's (class s-NAME sets --c), so that light and dark come from one style sheet. Every mark says
-its number when it is pointed at."""
+"""Charts as inline SVG. Colours are the page's (class s-NAME sets --c), so that light and dark come from one style
+sheet. Every mark says its number when it is pointed at."""
 import html
 import math
 
@@ -28,12 +28,16 @@ def nice_step(largest, wanted=4):
 
 
 def svg(width, height, parts, title):
-    return (f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
-            f'{"".join(parts)}</svg>')
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="{escape(title)}">'
+        f'{"".join(parts)}</svg>'
+    )
 
 
 def bars(sides, values, floor, unit, width=350):
-    """Horizontal bars from zero, a whisker for the interval, a line for the floor. values: side -> (median, low, high) or a word."""
+    """Horizontal bars from zero, a whisker for the interval, a line for the floor. values: side -> (median, low,
+    high), or a word."""
     numbers = [found for found in values.values() if not isinstance(found, str)]
     largest = max([found[2] for found in numbers] + ([floor[0]] if floor else []) + [1e-9])
     room = width - LABEL - 66
@@ -47,22 +51,34 @@ def bars(sides, values, floor, unit, width=350):
         top = GAP + i * (BAR + GAP)
         middle = top + BAR / 2
         found = values[side]
-        parts.append(f'<text x="{LABEL - 8}" y="{middle}" class="name{" own" if side == "troupe" else ""}">{escape(side)}</text>')
+        parts.append(
+            f'<text x="{LABEL - 8}" y="{middle}" class="name{" own" if side == "troupe" else ""}">{escape(side)}</text>'
+        )
         if isinstance(found, str):
             parts.append(f'<text x="{LABEL + 2}" y="{middle}" class="none">{escape(found)}</text>')
             continue
         median, low, high = found
         end = max(across(median), LABEL + 1)
         radius = min(3, (end - LABEL) / 2)
-        parts.append(f'<g class="s-{side}"><title>{escape(side)}: {short(median)} {escape(unit)}, 95 %: {short(low)} to {short(high)}</title>'
-                     f'<path class="bar" d="M{LABEL},{top}H{end - radius:.1f}q{radius:.1f},0 {radius:.1f},{radius:.1f}v{BAR - 2 * radius:.1f}'
-                     f'q0,{radius:.1f} -{radius:.1f},{radius:.1f}H{LABEL}z"/>'
-                     f'<path class="whisker" d="M{across(low):.1f},{middle}H{across(high):.1f}M{across(low):.1f},{middle - 3}v6'
-                     f'M{across(high):.1f},{middle - 3}v6"/></g>')
-        parts.append(f'<text x="{across(high) + 6:.1f}" y="{middle}" class="value{" own" if side == "troupe" else ""}">{short(median)}</text>')
+        parts.append(
+            f'<g class="s-{side}"><title>{escape(side)}: {short(median)} {escape(unit)}, '
+            f"95 %: {short(low)} to {short(high)}</title>"
+            f'<path class="bar" d="M{LABEL},{top}H{end - radius:.1f}q{radius:.1f},0 {radius:.1f},{radius:.1f}'
+            f"v{BAR - 2 * radius:.1f}"
+            f'q0,{radius:.1f} -{radius:.1f},{radius:.1f}H{LABEL}z"/>'
+            f'<path class="whisker" d="M{across(low):.1f},{middle}H{across(high):.1f}M{across(low):.1f},{middle - 3}v6'
+            f'M{across(high):.1f},{middle - 3}v6"/></g>'
+        )
+        parts.append(
+            f'<text x="{across(high) + 6:.1f}" y="{middle}" class="value{" own" if side == "troupe" else ""}">'
+            f"{short(median)}</text>"
+        )
     if floor:
         x = across(floor[0])
-        parts.append(f'<g class="floor"><title>floor: {short(floor[0])} {escape(unit)}</title><path d="M{x:.1f},2V{height - 2}"/></g>')
+        parts.append(
+            f'<g class="floor"><title>floor: {short(floor[0])} {escape(unit)}</title>'
+            f'<path d="M{x:.1f},2V{height - 2}"/></g>'
+        )
     parts.append(f'<path class="axis" d="M{LABEL},{GAP / 2}V{height - GAP / 2}"/>')
     return svg(width, height, parts, f"{unit} by runtime")
 
@@ -76,7 +92,9 @@ class Axis:
         self.high = max(values, default=1)
         self.low = min(values, default=1) if log else 0
         if log:
-            self.low, self.high = 10 ** math.floor(math.log10(self.low) + 1e-9), 10 ** math.ceil(math.log10(self.high) - 1e-9)
+            self.low, self.high = 10 ** math.floor(math.log10(self.low) + 1e-9), 10 ** math.ceil(
+                math.log10(self.high) - 1e-9
+            )
             self.high = self.high if self.high > self.low else self.low * 10
         else:
             step = nice_step(self.high or 1)
@@ -88,7 +106,7 @@ class Axis:
             return [i * step for i in range(int(self.high / step + 1.001))]
         decades = round(math.log10(self.high / self.low))
         every = max(1, math.ceil(decades / 6))
-        return [self.low * 10 ** i for i in range(0, decades + 1, every)]
+        return [self.low * 10**i for i in range(0, decades + 1, every)]
 
     def at(self, value):
         if self.log:
@@ -98,7 +116,19 @@ class Axis:
         return self.first + share * (self.last - self.first)
 
 
-def lines(series, x_label, y_label, log_x=False, log_y=False, x_ticks=None, ideal=None, width=440, height=280, dots=True, tick_text=short):
+def lines(
+    series,
+    x_label,
+    y_label,
+    log_x=False,
+    log_y=False,
+    x_ticks=None,
+    ideal=None,
+    width=440,
+    height=280,
+    dots=True,
+    tick_text=short,
+):
     """series: side -> [(x, y, low or None, high or None, words)]; ideal: points of a dashed line, with what it is."""
     left, right, top, bottom = 62, 14, 12, 44
     points = [point for found in series.values() for point in found]
@@ -112,13 +142,22 @@ def lines(series, x_label, y_label, log_x=False, log_y=False, x_ticks=None, idea
     parts = []
     for tick in up.ticks():
         y = up.at(tick)
-        parts.append(f'<path class="grid" d="M{left},{y:.1f}H{width - right}"/><text class="tick y" x="{left - 7}" y="{y:.1f}">{tick_text(tick)}</text>')
+        parts.append(
+            f'<path class="grid" d="M{left},{y:.1f}H{width - right}"/>'
+            f'<text class="tick y" x="{left - 7}" y="{y:.1f}">{tick_text(tick)}</text>'
+        )
     for tick in x_ticks or across.ticks():
         x = across.at(tick)
-        parts.append(f'<path class="axis" d="M{x:.1f},{height - bottom}v4"/><text class="tick x" x="{x:.1f}" y="{height - bottom + 16}">{tick_text(tick)}</text>')
+        parts.append(
+            f'<path class="axis" d="M{x:.1f},{height - bottom}v4"/>'
+            f'<text class="tick x" x="{x:.1f}" y="{height - bottom + 16}">{tick_text(tick)}</text>'
+        )
     parts.append(f'<path class="axis" d="M{left},{height - bottom}H{width - right}"/>')
     parts.append(f'<text class="label" x="{(left + width - right) / 2}" y="{height - 8}">{escape(x_label)}</text>')
-    parts.append(f'<text class="label" transform="translate(13 {(top + height - bottom) / 2}) rotate(-90)">{escape(y_label)}</text>')
+    parts.append(
+        f'<text class="label" transform="translate(13 {(top + height - bottom) / 2}) rotate(-90)">'
+        f"{escape(y_label)}</text>"
+    )
     if ideal:
         path = "L".join(f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in ideal)
         parts.append(f'<path class="ideal" d="M{path}"><title>ideal</title></path>')
@@ -134,7 +173,10 @@ def line(side, found, across, up, dots):
         if low is not None and high is not None and abs(up.at(low) - up.at(high)) > 3:
             parts.append(f'<path class="whisker thin" d="M{across.at(x):.1f},{up.at(low):.1f}V{up.at(high):.1f}"/>')
         if dots:
-            parts.append(f'<circle cx="{across.at(x):.1f}" cy="{up.at(y):.1f}" r="3.5"><title>{escape(side)}: {escape(words)}</title></circle>')
+            parts.append(
+                f'<circle cx="{across.at(x):.1f}" cy="{up.at(y):.1f}" r="3.5">'
+                f"<title>{escape(side)}: {escape(words)}</title></circle>"
+            )
     return "".join(parts) + "</g>"
 
 

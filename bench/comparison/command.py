@@ -9,8 +9,9 @@ from . import context, figures, gate, latency, page, runs, sides, table, workloa
 SWEEP_COUNTS = (1000, 10000, 100000, 1000000)
 QUICK_COUNTS = (1000, 10000)
 
-DESCRIPTION = """Runs Troupe's workloads, hand-made floors and other actor runtimes, interleaved in random order, and writes raw.json, table.txt and
-page.html (self-contained). On Debian, as root or with sudo, it installs what it needs. With --gate BASE: is this tree slower than that commit?"""
+DESCRIPTION = """Runs Troupe's workloads, hand-made floors and other actor runtimes, interleaved in random order, and
+writes raw.json, table.txt and page.html (self-contained). On Debian, as root or with sudo, it installs what it needs.
+With --gate BASE: is this tree slower than that commit?"""
 
 
 def words(text):
@@ -19,19 +20,49 @@ def words(text):
 
 def options(arguments):
     parser = argparse.ArgumentParser(prog="bench/compare", description=DESCRIPTION)
-    parser.add_argument("--workloads", type=words, default=["spec"], metavar="A,B", help="spec (default), all, or names; '' for none")
-    parser.add_argument("--peers", type=words, default=list(sides.ALL_PEERS), metavar="A,B", help=f"of {', '.join(sides.ALL_PEERS)}; '' for none")
-    parser.add_argument("--add", action="append", default=[], metavar="NAME=PROGRAM", help="another program that follows peers/SPEC.md")
+    parser.add_argument(
+        "--workloads", type=words, default=["spec"], metavar="A,B", help="spec (default), all, or names; '' for none"
+    )
+    parser.add_argument(
+        "--peers",
+        type=words,
+        default=list(sides.ALL_PEERS),
+        metavar="A,B",
+        help=f"of {', '.join(sides.ALL_PEERS)}; '' for none",
+    )
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="NAME=PROGRAM", help="another program that follows peers/SPEC.md"
+    )
     parser.add_argument("--runs", type=int, metavar="N", help="launches of each (5); pairs of each row of --gate (11)")
-    parser.add_argument("--workers", type=int, default=context.cores(), metavar="N", help="the larger number of workers (all cores)")
-    parser.add_argument("--services", type=words, default=list(workloads.SERVICES), metavar="A,B", help=f"of {', '.join(workloads.SERVICES)}; '' for none")
+    parser.add_argument(
+        "--workers", type=int, default=context.cores(), metavar="N", help="the larger number of workers (all cores)"
+    )
+    parser.add_argument(
+        "--services",
+        type=words,
+        default=list(workloads.SERVICES),
+        metavar="A,B",
+        help=f"of {', '.join(workloads.SERVICES)}; '' for none",
+    )
     parser.add_argument("--seconds", type=float, default=3, metavar="S", help="of each point of offered load (3)")
     parser.add_argument("--no-sweeps", action="store_true", help="not memory and time against the number of actors")
     parser.add_argument("--quick", action="store_true", help="small parameters, 2 launches: does it all work?")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order and the arrivals (1)")
     parser.add_argument("--limit", type=float, default=120, metavar="S", help="seconds that a launch may take (120)")
-    parser.add_argument("--out", type=pathlib.Path, default=sides.TOP / "build/compare", metavar="FOLDER", help="where the results go (build/compare)")
-    parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="RAW.JSON", help="measure nothing: table and page from this file")
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=sides.TOP / "build/compare",
+        metavar="FOLDER",
+        help="where the results go (build/compare)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=pathlib.Path,
+        metavar="RAW.JSON",
+        help="measure nothing: table and page from this file",
+    )
     parser.add_argument("--gate", metavar="BASE", help="compare this tree with commit BASE; status 1 if it is slower")
     chosen = parser.parse_args(arguments)
     chosen.runs = (11 if chosen.gate else 5) if chosen.runs is None else chosen.runs
@@ -48,7 +79,10 @@ def options(arguments):
 
 def report(round_number, rounds, position, count, record):
     result = f"{record['result']['seconds']:.4f} s" if record["result"] else f"{record['status']}: {record['words']}"
-    sides.say(f"round {round_number}/{rounds} {position:3}/{count} {record['workload']:10} {record['side']:8} workers={record['workers']} {result}")
+    sides.say(
+        f"round {round_number}/{rounds} {position:3}/{count} {record['workload']:10} {record['side']:8} "
+        f"workers={record['workers']} {result}"
+    )
 
 
 def measure(chosen):
@@ -56,12 +90,21 @@ def measure(chosen):
     bin_folder = sides.build_troupe()
     everybody = sides.build(chosen.peers, bin_folder, chosen.add)
     picked = workloads.choose(chosen.workloads, f"{bin_folder}/troupe")
-    settings = {"workers": chosen.workers, "runs": chosen.runs, "workloads": [workload.name for workload in picked], "quick": chosen.quick,
-                "seed": chosen.seed, "limit_s": chosen.limit, "load_s": chosen.seconds}
+    settings = {
+        "workers": chosen.workers,
+        "runs": chosen.runs,
+        "workloads": [workload.name for workload in picked],
+        "quick": chosen.quick,
+        "seed": chosen.seed,
+        "limit_s": chosen.limit,
+        "load_s": chosen.seconds,
+    }
     data = {"format": 1, "context": context.gather(everybody, settings), "launches": [], "latency": []}
     cells = list(runs.bars_and_scaling(picked, everybody, chosen.workers, chosen.quick))
     if not chosen.no_sweeps:
-        cells += runs.sweeps(workloads.SWEEPS, everybody, chosen.workers, QUICK_COUNTS if chosen.quick else SWEEP_COUNTS)
+        cells += runs.sweeps(
+            workloads.SWEEPS, everybody, chosen.workers, QUICK_COUNTS if chosen.quick else SWEEP_COUNTS
+        )
 
     def keep(records):
         data["launches"] = records
@@ -69,7 +112,9 @@ def measure(chosen):
 
     keep(runs.execute(cells, everybody, chosen.runs, chosen.seed, chosen.limit, report, keep))
     if chosen.services:
-        data["latency"] = latency.execute(bin_folder, chosen.services, chosen.workers, chosen.runs, chosen.seconds, chosen.seed, sides.say)
+        data["latency"] = latency.execute(
+            bin_folder, chosen.services, chosen.workers, chosen.runs, chosen.seconds, chosen.seed, sides.say
+        )
         keep(data["launches"])
     return data
 
@@ -81,8 +126,11 @@ def write(path, text):
 
 def picked_from(data):
     known = {workload.name: workload for workload in workloads.SPEC}
-    return [known.get(name) or workloads.Workload(name, {}, {}, (workloads.Figure(name, "ms in all", workloads.milliseconds),), scales=True)
-            for name in data["context"]["settings"]["workloads"]]
+    return [
+        known.get(name)
+        or workloads.Workload(name, {}, {}, (workloads.Figure(name, "ms in all", workloads.milliseconds),), scales=True)
+        for name in data["context"]["settings"]["workloads"]
+    ]
 
 
 def main(arguments):
@@ -91,11 +139,14 @@ def main(arguments):
         return gate.main(chosen)
     data = json.loads(chosen.source.read_text(encoding="utf-8")) if chosen.source else measure(chosen)
     picked, results = picked_from(data), figures.Results(data["launches"], list(data["context"]["sides"]))
-    cores = data["context"]["settings"]["workers"]
-    tables = [(f"{count} worker{'s' if count > 1 else ''}", figures.rows(results, picked, count)) for count in dict.fromkeys((cores, 1))]
+    tables = table.at_each(results, picked, data["context"]["settings"]["workers"])
     text = table.text(tables, data["context"], results.sides)
     write(chosen.out / "table.txt", text)
     write(chosen.out / "page.html", page.render(data, picked))
     print(text)
     sides.say(f"compare: {chosen.out}/raw.json, table.txt and page.html")
-    return 0 if all(record["status"] in ("good", "unsupported") for record in data["launches"] if record["side"] == "troupe") else 1
+    return (
+        0
+        if all(record["status"] in ("good", "unsupported") for record in data["launches"] if record["side"] == "troupe")
+        else 1
+    )

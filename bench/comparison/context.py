@@ -27,10 +27,15 @@ def cpu():
     info = text_of("/proc/cpuinfo")
     name = re.search(r"^(?:model name|CPU part)\s*:\s*(.*)$", info, re.M)
     caches = [line for line in output("lscpu").splitlines() if re.match(r"L\d", line)]
-    return {"name": name.group(1) if name else platform.machine(), "machine": platform.machine(), "cores usable": cores(),
-            "cores": os.cpu_count(), "threads per core": field(output("lscpu"), "Thread(s) per core"),
-            "caches": "; ".join(re.sub(r":\s+", " ", line) for line in caches), "governor":
-            text_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not shown"}
+    return {
+        "name": name.group(1) if name else platform.machine(),
+        "machine": platform.machine(),
+        "cores usable": cores(),
+        "cores": os.cpu_count(),
+        "threads per core": field(output("lscpu"), "Thread(s) per core"),
+        "caches": "; ".join(re.sub(r":\s+", " ", line) for line in caches),
+        "governor": text_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not shown",
+    }
 
 
 def field(text, name):
@@ -45,7 +50,13 @@ def cores():
 def virtual():
     hypervisor = field(output("lscpu"), "Hypervisor vendor")
     container = output("systemd-detect-virt", "--container") or ""
-    machine = f"virtual machine ({hypervisor})" if hypervisor else "virtual machine" if " hypervisor" in text_of("/proc/cpuinfo") else "hardware"
+    machine = (
+        f"virtual machine ({hypervisor})"
+        if hypervisor
+        else "virtual machine"
+        if " hypervisor" in text_of("/proc/cpuinfo")
+        else "hardware"
+    )
     return machine if container in ("", "none") else f"{machine}, in a container ({container})"
 
 
@@ -78,9 +89,27 @@ def gather(all_sides, settings):
         "transparent huge pages": text_of("/sys/kernel/mm/transparent_hugepage/enabled"),
         "C compiler": sides.first_line(["cc", "--version"]),
         "load average at the start": f"{os.getloadavg()[0]:.2f}",
-        "sides": {side.name: {"built with": side.build, "command": " ".join(side.command("WORKLOAD", {}, "N")).replace(f"{sides.TOP}/", "")}
-                  for side in all_sides},
-        "packages": packages(["erlang-base", "golang-go", "rustc", "librust-tokio-dev", "libcaf-dev", "g++", "gcc", "liburcu-dev",
-                              "nginx-light", "nginx", "redis-server"]),
+        "sides": {
+            side.name: {
+                "built with": side.build,
+                "command": " ".join(side.command("WORKLOAD", {}, "N")).replace(f"{sides.TOP}/", ""),
+            }
+            for side in all_sides
+        },
+        "packages": packages(
+            [
+                "erlang-base",
+                "golang-go",
+                "rustc",
+                "librust-tokio-dev",
+                "libcaf-dev",
+                "g++",
+                "gcc",
+                "liburcu-dev",
+                "nginx-light",
+                "nginx",
+                "redis-server",
+            ]
+        ),
         "settings": settings,
     }

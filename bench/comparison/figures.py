@@ -1,4 +1,5 @@
-"""Medians and what they are worth: 95 % intervals by bootstrap, over rounds, so that what a round had in common cancels."""
+"""Medians and what they are worth: 95 % intervals by bootstrap over rounds, so that what a round has in common
+cancels."""
 import random
 import statistics
 
@@ -43,13 +44,22 @@ class Results:
         self.sides = [side for side in order if side in present] + [side for side in present if side not in order]
         self.cells = {}
         for record in records:
-            key = (record["workload"], record["side"], record["workers"], tuple(sorted(record["parameters"].items())),
-                   record["purpose"] not in ("bars", "scaling") and record["purpose"])
+            key = (
+                record["workload"],
+                record["side"],
+                record["workers"],
+                tuple(sorted(record["parameters"].items())),
+                record["purpose"] not in ("bars", "scaling") and record["purpose"],
+            )
             self.cells.setdefault(key, []).append(record)
 
     def find(self, workload, side, workers, sweep=False, parameters=None):
         for key, records in self.cells.items():
-            if key[:3] == (workload, side, workers) and key[4] == sweep and (parameters is None or dict(key[3]) == parameters):
+            if (
+                key[:3] == (workload, side, workers)
+                and key[4] == sweep
+                and (parameters is None or dict(key[3]) == parameters)
+            ):
                 return records
         return []
 
@@ -90,10 +100,18 @@ def row(results, workload, figure, workers):
     best = min(rivals, key=lambda side: rivals[side][0]) if rivals else None
     ours = values.get("troupe", {})
     return {
-        "workload": workload.name, "label": figure.label, "unit": figure.unit, "workers": workers, "sides": sums, "best": best,
+        "workload": workload.name,
+        "label": figure.label,
+        "unit": figure.unit,
+        "workers": workers,
+        "sides": sums,
+        "best": best,
         "to_best": ratio(ours, values[best]) if best and ours else None,
         "to_floor": ratio(ours, floor) if ours and floor else None,
-        "why_not": {side: results.why_not(workload.name, side, workers) for side in results.sides if not sums.get(side)},
+        "pairs": len(set(ours) & set(values[best])) if best else 0,
+        "why_not": {
+            side: results.why_not(workload.name, side, workers) for side in results.sides if not sums.get(side)
+        },
     }
 
 

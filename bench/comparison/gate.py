@@ -1,10 +1,11 @@
 """bench/compare --gate BASE: is this tree slower than that commit?
 
-Two signals. Time: each row is run in pairs, the two builds in random order, and the ratio new / old of each pair is kept; the row looks
-slower if the whole 99 % interval of the median ratio is above 1 + TOLERANCE. What looks slower is measured once more, alone, with new
-pairs, and is a regression only if it is again: with some twenty rows one would look so by chance now and then. Instructions: callgrind
-counts those of single-worker kernels; the same binary gives the same count to a thousandth, whatever else the machine does, so more than
-1 + INSTRUCTION_TOLERANCE is a regression."""
+Two signals. Time: each row is run in pairs, the two builds in random order, and the ratio new / old of each pair is
+kept; the row looks slower if the whole 99 % interval of the median ratio is above 1 + TOLERANCE. What looks slower is
+measured once more, alone, with new pairs, and is a regression only if it is again: with some twenty rows one would
+look so by chance now and then. Instructions: callgrind counts those of single-worker kernels; the same binary gives
+the same count to a thousandth, whatever else the machine does, so more than 1 + INSTRUCTION_TOLERANCE is a
+regression."""
 import json
 import os
 import random
@@ -17,11 +18,34 @@ from . import context, figures, runs, sides, workloads
 
 TOLERANCE, INSTRUCTION_TOLERANCE = 0.01, 0.01
 WIDE = 0.1  # an interval wider than this says too little
-ROWS = ("pingpong", "ring", "pairs", "counting", "cast", "fanin", "spawn", "spawnchain", "skynet", "big", "chameneos", "call", "callname",
-        "calls", "restart", "selective")
+ROWS = (
+    "pingpong",
+    "ring",
+    "pairs",
+    "counting",
+    "cast",
+    "fanin",
+    "spawn",
+    "spawnchain",
+    "skynet",
+    "big",
+    "chameneos",
+    "call",
+    "callname",
+    "calls",
+    "restart",
+    "selective",
+)
 KERNELS = {  # workload: parameter, count; the cost of a second `count` is what the kernel costs
-    "pingpong": ("n", 20000), "ring": ("n", 40000), "counting": ("n", 40000), "cast": ("n", 40000), "call": ("n", 10000),
-    "callname": ("n", 10000), "spawn": ("n", 10000), "spawnchain": ("n", 10000), "restart": ("n", 1000),
+    "pingpong": ("n", 20000),
+    "ring": ("n", 40000),
+    "counting": ("n", 40000),
+    "cast": ("n", 40000),
+    "call": ("n", 10000),
+    "callname": ("n", 10000),
+    "spawn": ("n", 10000),
+    "spawnchain": ("n", 10000),
+    "restart": ("n", 1000),
 }
 
 
@@ -45,7 +69,9 @@ def paired(programs, workload, figure, parameters, workers, rounds, limit_s, cha
         chance.shuffle(order)
         for name in order:
             settings = [f"{key}={value}" for key, value in parameters.items()]
-            status, line, words, _ = runs.launch([programs[name], "bench", workload.name, *settings, f"workers={workers}"], limit_s)
+            status, line, words, _ = runs.launch(
+                [programs[name], "bench", workload.name, *settings, f"workers={workers}"], limit_s
+            )
             if status == "unsupported":
                 return None
             if status != "good":
@@ -80,8 +106,10 @@ def compare_times(chosen, programs, picked, record):
     chance.shuffle(cells)
     for workload, workers in cells:
         parameters, figure = workload.quick if chosen.quick else workload.parameters, workload.figures[0]
+
         def measure():
             return paired(programs, workload, figure, parameters, workers, chosen.runs, chosen.limit, chance)
+
         ratios = measure()
         if ratios is None:
             continue
@@ -91,15 +119,31 @@ def compare_times(chosen, programs, picked, record):
         if verdict == "slower":
             again = measure()
             verdict = judge(middle_99(again))
-            show(workload.name, workers, middle_99(again), "SLOWER, both times" if verdict == "slower" else "not again: noise")
-        record["times"].append({"workload": workload.name, "workers": workers, "ratios": ratios, "again": again, "verdict": verdict})
+            show(
+                workload.name,
+                workers,
+                middle_99(again),
+                "SLOWER, both times" if verdict == "slower" else "not again: noise",
+            )
+        record["times"].append(
+            {"workload": workload.name, "workers": workers, "ratios": ratios, "again": again, "verdict": verdict}
+        )
         if verdict == "slower":
             slower.append(f"{workload.name} on {workers}")
     return slower
 
 
 def count(program, workload, parameter, amount, limit_s):
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, "bench", workload, f"{parameter}={amount}", "workers=1"]
+    command = [
+        "valgrind",
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+        program,
+        "bench",
+        workload,
+        f"{parameter}={amount}",
+        "workers=1",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     match = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or not match:
@@ -108,7 +152,7 @@ def count(program, workload, parameter, amount, limit_s):
 
 
 def compare_instructions(chosen, programs, picked, record):
-    """Instructions of one more operation: the count of twice as many, less the count, so that starting and ending cancel."""
+    """Instructions of one more operation: the count of twice as many, less the count, so that start and end cancel."""
     more = []
     if not shutil.which("valgrind"):
         print("\ninstructions: skipped by name: valgrind is not installed")
@@ -123,7 +167,9 @@ def compare_instructions(chosen, programs, picked, record):
             once, twice = (count(program, workload.name, parameter, n, chosen.limit * 5) for n in (amount, 2 * amount))
             cost[name] = (twice - once) / amount
         ratio = cost["new"] / cost["old"]
-        verdict = "MORE" if ratio > 1 + INSTRUCTION_TOLERANCE else "fewer" if ratio < 1 - INSTRUCTION_TOLERANCE else "same"
+        verdict = (
+            "MORE" if ratio > 1 + INSTRUCTION_TOLERANCE else "fewer" if ratio < 1 - INSTRUCTION_TOLERANCE else "same"
+        )
         print(f"{workload.name:12} {cost['old']:10.1f} {cost['new']:10.1f}   {ratio:7.4f}   {verdict}", flush=True)
         record["instructions"].append({"workload": workload.name, **cost, "ratio": ratio, "verdict": verdict})
         if verdict == "MORE":

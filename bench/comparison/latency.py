@@ -89,8 +89,25 @@ def running(command_for):
 
 
 def offer(load, protocol, port, rate, seconds, warm_up, seed, connections, threads):
-    command = [load, "--protocol", protocol, "--port", str(port), "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--warm-up",
-               f"{warm_up:g}", "--seed", str(seed), "--connections", str(connections), "--threads", str(threads)]
+    command = [
+        load,
+        "--protocol",
+        protocol,
+        "--port",
+        str(port),
+        "--rate",
+        f"{rate:g}",
+        "--seconds",
+        f"{seconds:g}",
+        "--warm-up",
+        f"{warm_up:g}",
+        "--seed",
+        str(seed),
+        "--connections",
+        str(connections),
+        "--threads",
+        str(threads),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         return {"failed": done.stderr.strip() or f"status {done.returncode}"}
@@ -103,8 +120,8 @@ def round_rate(rate):
 
 
 def execute(bin_folder, services, workers, rounds, seconds, seed, report):
-    """Records: service, side, rate, round, and the generator's line. First each side is offered more than it can take: the most that
-    any of them answers is the scale of the offered loads, the same for all."""
+    """Records: service, side, rate, round, and the generator's line. First each side is offered more than it can take:
+    the most that any of them answers is the scale of the offered loads, the same for all."""
     load, chance, records = f"{bin_folder}/load", random.Random(seed), []
     everybody = servers(bin_folder, workers)
     connections, threads = 64, 1 if context.cores() < 4 else 2
@@ -113,7 +130,11 @@ def execute(bin_folder, services, workers, rounds, seconds, seed, report):
         capacity = {}
         for side, command_for in who.items():
             with running(command_for) as port:
-                line = offer(load, protocol, port, TOO_MUCH, min(seconds, 1), 0, seed, connections, threads) if port else {"failed": "no start"}
+                line = (
+                    offer(load, protocol, port, TOO_MUCH, min(seconds, 1), 0, seed, connections, threads)
+                    if port
+                    else {"failed": "no start"}
+                )
             capacity[side] = line.get("answered_rate", 0)
             report(f"{service}: {side} answers {capacity[side]:,.0f} requests a second at most")
         top = max(capacity.values())
@@ -123,10 +144,23 @@ def execute(bin_folder, services, workers, rounds, seconds, seed, report):
             chance.shuffle(cells)
             for side, rate in cells:
                 with running(who[side]) as port:
-                    line = offer(load, protocol, port, rate, seconds, 0.3, seed * 1000 + round_number, connections, threads) if port else {
-                        "failed": "no start"}
-                records.append({"service": service, "side": side, "rate": rate, "round": round_number, "capacity": capacity[side],
-                                "line": line})
+                    line = (
+                        offer(
+                            load, protocol, port, rate, seconds, 0.3, seed * 1000 + round_number, connections, threads
+                        )
+                        if port
+                        else {"failed": "no start"}
+                    )
+                records.append(
+                    {
+                        "service": service,
+                        "side": side,
+                        "rate": rate,
+                        "round": round_number,
+                        "capacity": capacity[side],
+                        "line": line,
+                    }
+                )
             report(f"{service}: round {round_number} of {rounds}")
     return records
 
@@ -165,5 +199,7 @@ def curves(records, service):
             counts, planned, lost = merged([r for r in mine if r["rate"] == rate])
             if counts:
                 answered = 1 - lost / planned if planned else 0
-                found.setdefault(side, []).append((rate, answered, {share: quantile(counts, lost, share) for share in (0.5, 0.99, 0.999)}, counts))
+                found.setdefault(side, []).append(
+                    (rate, answered, {share: quantile(counts, lost, share) for share in (0.5, 0.99, 0.999)}, counts)
+                )
     return found

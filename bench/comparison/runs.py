@@ -1,7 +1,8 @@
 """Launches: every side of every workload, interleaved in random order, round by round.
 
-A round runs each cell (workload, side, workers, parameters) once. The cells of one workload stand together in a round, in
-random order, and so do the workloads: what drifts on the machine hits all sides alike, and a round's figures are pairs."""
+A round runs each cell (workload, side, workers, parameters) once. The cells of one workload stand together in a
+round, in random order, and so do the workloads: what drifts on the machine hits all sides alike, and a round's
+figures are pairs."""
 import dataclasses
 import json
 import os
@@ -16,7 +17,7 @@ class Cell:
     side: str
     workers: int
     parameters: tuple  # of (name, value)
-    purpose: str       # bars, scaling, or the name of a sweep
+    purpose: str  # bars, scaling, or the name of a sweep
 
 
 def counts_up_to(cores):
@@ -32,7 +33,11 @@ def counts_up_to(cores):
 def bars_and_scaling(workloads, sides, cores, quick):
     for workload in workloads:
         parameters = tuple((workload.quick if quick else workload.parameters).items())
-        wanted = {1, cores} if workload.workers is None else {cores if count == "all" else count for count in workload.workers}
+        wanted = (
+            {1, cores}
+            if workload.workers is None
+            else {cores if count == "all" else count for count in workload.workers}
+        )
         for side in sides:
             scaling = set(counts_up_to(cores)) if workload.scales else set()
             for workers in sorted(wanted | scaling):
@@ -76,7 +81,9 @@ def shuffled_round(cells, chance):
     """The cells, grouped by workload and purpose of the run, groups and members in random order."""
     groups = {}
     for cell in cells:
-        groups.setdefault((cell.workload, cell.parameters if cell.purpose not in ("bars", "scaling") else ()), []).append(cell)
+        groups.setdefault(
+            (cell.workload, cell.parameters if cell.purpose not in ("bars", "scaling") else ()), []
+        ).append(cell)
     order = list(groups.values())
     chance.shuffle(order)
     for group in order:
@@ -94,9 +101,19 @@ def execute(cells, sides, rounds, seed, limit_s, report, done=lambda records: No
             command = by_name[cell.side].command(cell.workload, dict(cell.parameters), cell.workers)
             load = os.getloadavg()[0]
             status, line, words, seconds = launch(command, limit_s)
-            records.append({**dataclasses.asdict(cell), "parameters": dict(cell.parameters), "round": round_number,
-                            "position": position, "load_average": round(load, 2), "wall_s": round(seconds, 4), "status": status,
-                            "result": line, "words": words})
+            records.append(
+                {
+                    **dataclasses.asdict(cell),
+                    "parameters": dict(cell.parameters),
+                    "round": round_number,
+                    "position": position,
+                    "load_average": round(load, 2),
+                    "wall_s": round(seconds, 4),
+                    "status": status,
+                    "result": line,
+                    "words": words,
+                }
+            )
             failures[cell] = failures.get(cell, 0) + (status in ("failed", "timeout"))
             if status == "unsupported" or failures[cell] > 1:
                 given_up.add(cell)

@@ -10,7 +10,12 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PEERS = TOP / "bench/peers"
 CXX_FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-pthread"]
 ALL_PEERS = ("erlang", "go", "tokio", "caf")
-PARALLEL_FLOORS = ("pairs", "rings", "calls", "nqueens")  # the others are sequential work: one thread is all that it can use
+PARALLEL_FLOORS = (
+    "pairs",
+    "rings",
+    "calls",
+    "nqueens",
+)  # the others are sequential work: one thread is all that it can use
 
 
 @dataclasses.dataclass
@@ -24,7 +29,17 @@ class Side:
     def command(self, workload, parameters, workers):
         settings = [f"{key}={value}" for key, value in parameters.items()] + [f"workers={workers}"]
         if self.name == "erlang":  # its schedulers are made before any Erlang runs
-            return [*self.program, "+S", f"{workers}:{workers}", "-s", "actor_peer", "main", "-extra", workload, *settings]
+            return [
+                *self.program,
+                "+S",
+                f"{workers}:{workers}",
+                "-s",
+                "actor_peer",
+                "main",
+                "-extra",
+                workload,
+                *settings,
+            ]
         if self.one_by_one:
             return [f"{self.program[0]}{workload}", *settings]
         return [*self.program, workload, *settings]
@@ -69,13 +84,27 @@ def erlang(out):
     if stale(out / "actor_peer.beam", PEERS / "erlang"):
         run(["erlc", "-Wall", "-o", out, *sources])
     # +P: room for a few million processes. logger_level none: no report for each child that restart kills.
-    program = ["env", "ERL_CRASH_DUMP_BYTES=0", "erl", "-noinput", "-pa", str(out), "+P", "4194304", "-kernel", "logger_level", "none"]
+    program = [
+        "env",
+        "ERL_CRASH_DUMP_BYTES=0",
+        "erl",
+        "-noinput",
+        "-pa",
+        str(out),
+        "+P",
+        "4194304",
+        "-kernel",
+        "logger_level",
+        "none",
+    ]
     return Side("erlang", program, build="erlc; erl +P 4194304 +S workers:workers")
 
 
 def go(out):
     if stale(out / "peer", PEERS / "go"):
-        environment = dict(os.environ, GOFLAGS="-mod=mod", GOPROXY="off", GOCACHE=str(out / "cache"), GOTOOLCHAIN="local")
+        environment = dict(
+            os.environ, GOFLAGS="-mod=mod", GOPROXY="off", GOCACHE=str(out / "cache"), GOTOOLCHAIN="local"
+        )
         run(["/usr/bin/go", "build", "-buildvcs=false", "-o", f"{out}/", "./..."], cwd=PEERS / "go", env=environment)
     return Side("go", [str(out / "peer")], build=first_line(["/usr/bin/go", "version"]))
 
@@ -93,7 +122,9 @@ offline = true
 def tokio(out):
     """Copied, so that Cargo's own files stay out of the tree; the crates are Debian's, nothing is fetched."""
     folder, program = out / "source", out / "target/release/peer"
-    version = max((path.name for path in pathlib.Path(CRATES).glob("tokio-[0-9]*")), default="tokio-unknown")[len("tokio-"):]
+    version = max((path.name for path in pathlib.Path(CRATES).glob("tokio-[0-9]*")), default="tokio-unknown")[
+        len("tokio-") :
+    ]
     if stale(program, PEERS / "tokio"):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(PEERS / "tokio", folder)
@@ -102,7 +133,11 @@ def tokio(out):
         environment = dict(os.environ, RUSTC="/usr/bin/rustc", PEER_TOKIO_VERSION=version)
         run(["/usr/bin/cargo", "build", "--release", "--target-dir", out / "target"], cwd=folder, env=environment)
         os.utime(program)
-    return Side("tokio", [str(program)], build=f"{first_line(['/usr/bin/rustc', '--version'])}, release, thin LTO, tokio {version}")
+    return Side(
+        "tokio",
+        [str(program)],
+        build=f"{first_line(['/usr/bin/rustc', '--version'])}, release, thin LTO, tokio {version}",
+    )
 
 
 def caf(out):
@@ -111,7 +146,14 @@ def caf(out):
         objects, running = [], []
         for source in sorted((PEERS / "caf").glob("*.cpp")):
             objects.append(out / f"{source.stem}.o")
-            running.append((source, subprocess.Popen(["g++", *CXX_FLAGS, "-c", source, "-o", objects[-1]], stderr=subprocess.PIPE, text=True)))
+            running.append(
+                (
+                    source,
+                    subprocess.Popen(
+                        ["g++", *CXX_FLAGS, "-c", source, "-o", objects[-1]], stderr=subprocess.PIPE, text=True
+                    ),
+                )
+            )
             if len(running) >= 2:
                 finish(running.pop(0))
         for one in running:
@@ -132,11 +174,15 @@ BUILDERS = {"erlang": erlang, "go": go, "tokio": tokio, "caf": caf}
 
 def build(peers, bin_folder, added):
     """All sides, Troupe first, then the floors, then the peers in the order asked for."""
-    sides = [Side("troupe", [f"{bin_folder}/troupe", "bench"], build="-O2 -g, release"),
-             Side("floor", [f"{bin_folder}/floor_"], build="-O2 -g, release", one_by_one=True)]
+    sides = [
+        Side("troupe", [f"{bin_folder}/troupe", "bench"], build="-O2 -g, release"),
+        Side("floor", [f"{bin_folder}/floor_"], build="-O2 -g, release", one_by_one=True),
+    ]
     for name in peers:
         if name not in BUILDERS:
-            raise SystemExit(f"compare: there is no peer '{name}'; there are {', '.join(BUILDERS)}; --add NAME=PROGRAM takes others")
+            raise SystemExit(
+                f"compare: there is no peer '{name}'; there are {', '.join(BUILDERS)}; --add NAME=PROGRAM takes others"
+            )
         out = TOP / "build/peers" / name
         out.mkdir(parents=True, exist_ok=True)
         say(f"compare: building {name}")

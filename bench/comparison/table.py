@@ -1,5 +1,9 @@
 """The table, as text."""
 
+from . import figures
+
+ENOUGH = 3  # rounds, for a word about who is first
+
 
 def number(value):
     if value is None:
@@ -36,23 +40,50 @@ def verdict(row):
     if not row["to_best"]:
         return "no rival"
     value, low, high = row["to_best"]
+    if row["pairs"] < ENOUGH:
+        return f"{'ahead' if value < 1 else 'behind'}, of too few runs"
     return "first" if high < 1 else "BEHIND" if low > 1 else f"{'ahead' if value < 1 else 'behind'} within noise"
+
+
+def at_each(results, chosen, cores):
+    """The tables: [(heading, rows)], on all workers and on one."""
+    counts = dict.fromkeys((cores, 1))
+    return [(f"on {n} worker{'s' if n > 1 else ''}", figures.rows(results, chosen, n)) for n in counts]
 
 
 def text(tables, context, results_sides):
     """tables: [(heading, rows)]"""
-    lines = [f"Troupe {context['commit'][:12]}; {context['cpu']['name']}, {context['cpu']['cores usable']} cores, {context['virtual']}; "
-             f"{context['kernel']}; {context['taken']}",
-             "Medians [95 % interval]; less is better. ratio: Troupe to the best rival, and to the floor; ~: within noise. none: the runtime "
-             "has no counterpart."]
+    lines = [
+        f"Troupe {context['commit'][:12]}; {context['cpu']['name']}, {context['cpu']['cores usable']} cores; "
+        f"{context['virtual']}; "
+        f"{context['kernel']}; {context['taken']}",
+        "Medians [95 % interval]; less is better. ratio: Troupe to the best rival, and to the floor; ~: within noise. "
+        "none: the runtime has no counterpart.",
+    ]
     rivals = [side for side in results_sides if side not in ("troupe", "floor")]
     for heading, rows in tables:
-        lines += ["", heading]
+        lines += ["", heading[0].upper() + heading[1:]]
         head = ["workload", "unit", "troupe", *rivals, "best", "ratio", "floor", "to floor", ""]
-        body = [[row["label"], row["unit"], cell(row, "troupe"), *(cell(row, side) for side in rivals), row["best"] or "-",
-                 ratio(row["to_best"]), number(row["sides"]["floor"][0]) if row["sides"].get("floor") else "-", ratio(row["to_floor"]),
-                 verdict(row)] for row in rows]
+        body = [
+            [
+                row["label"],
+                row["unit"],
+                cell(row, "troupe"),
+                *(cell(row, side) for side in rivals),
+                row["best"] or "-",
+                ratio(row["to_best"]),
+                number(row["sides"]["floor"][0]) if row["sides"].get("floor") else "-",
+                ratio(row["to_floor"]),
+                verdict(row),
+            ]
+            for row in rows
+        ]
         widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
         for line in [head, *body]:
-            lines.append("  ".join(text.ljust(width) if i < 2 else text.rjust(width) for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+            lines.append(
+                "  ".join(
+                    text.ljust(width) if i < 2 else text.rjust(width)
+                    for i, (text, width) in enumerate(zip(line, widths))
+                ).rstrip()
+            )
     return "\n".join(lines) + "\n"

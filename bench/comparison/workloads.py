@@ -1,4 +1,4 @@
-"""What is measured: the workloads of peers/SPEC.md, and the figures that are read off a result line. Less is better in all."""
+"""What is measured: the workloads of peers/SPEC.md, and the figures read off a result line. Less is better in all."""
 import dataclasses
 import re
 import subprocess
@@ -7,6 +7,7 @@ import subprocess
 @dataclasses.dataclass(frozen=True)
 class Figure:
     """One number of a result line: a row of the table."""
+
     label: str
     unit: str
     read: object  # result line -> number, or None if the line does not have it
@@ -28,9 +29,9 @@ def field(name):
 class Workload:
     name: str
     parameters: dict  # SPEC's defaults
-    quick: dict       # the same, small, for a run that only shows that all works
+    quick: dict  # the same, small, for a run that only shows that all works
     figures: tuple
-    scales: bool = False   # its curve over the number of workers is of interest
+    scales: bool = False  # its curve over the number of workers is of interest
     workers: tuple = None  # run on these numbers of workers only; None: on one and on all
 
 
@@ -42,7 +43,13 @@ SPEC = [
     Workload("pingpong", {"n": 1000000}, {"n": 50000}, messages("pingpong")),
     Workload("ring", {"a": 503, "n": 5000000}, {"a": 503, "n": 100000}, messages("ring", "hop")),
     Workload("pairs", {"p": 32, "n": 100000}, {"p": 32, "n": 4000}, messages("pairs"), scales=True),
-    Workload("rings", {"r": 16, "a": 503, "n": 500000}, {"r": 16, "a": 503, "n": 20000}, messages("rings", "hop"), scales=True),
+    Workload(
+        "rings",
+        {"r": 16, "a": 503, "n": 500000},
+        {"r": 16, "a": 503, "n": 20000},
+        messages("rings", "hop"),
+        scales=True,
+    ),
     Workload("counting", {"n": 5000000}, {"n": 200000}, messages("counting")),
     Workload("cast", {"n": 3000000}, {"n": 100000}, messages("cast", "cast")),
     Workload("fanin", {"s": 100, "n": 50000}, {"s": 100, "n": 2000}, messages("fanin"), scales=True),
@@ -50,18 +57,29 @@ SPEC = [
     Workload("spawnchain", {"n": 1000000}, {"n": 50000}, messages("spawnchain", "actor")),
     Workload("skynet", {"leaves": 1000000}, {"leaves": 10000}, messages("skynet", "actor"), scales=True),
     Workload("big", {"a": 120, "n": 20000}, {"a": 120, "n": 1000}, messages("big"), scales=True),
-    Workload("chameneos", {"a": 100, "n": 400000}, {"a": 100, "n": 20000}, messages("chameneos", "meeting"), scales=True),
+    Workload(
+        "chameneos", {"a": 100, "n": 400000}, {"a": 100, "n": 20000}, messages("chameneos", "meeting"), scales=True
+    ),
     Workload("call", {"n": 500000}, {"n": 20000}, messages("call", "call")),
     Workload("callname", {"n": 500000}, {"n": 20000}, messages("callname", "call")),
-    Workload("calls", {"c": 64, "s": 64, "n": 20000}, {"c": 64, "s": 64, "n": 1000}, messages("calls", "call"), scales=True),
+    Workload(
+        "calls", {"c": 64, "s": 64, "n": 20000}, {"c": 64, "s": 64, "n": 1000}, messages("calls", "call"), scales=True
+    ),
     Workload("timers", {"n": 500000}, {"n": 20000}, (Figure("timers", "ns of CPU a timer", per_op),)),
     Workload("idle", {"n": 1000000}, {"n": 20000}, (Figure("idle", "bytes an actor", field("bytes_per_actor")),)),
     Workload("restart", {"n": 20000}, {"n": 2000}, messages("restart", "restart")),
     Workload("selective", {"n": 20000}, {"n": 2000}, messages("selective", "call")),
     Workload("nqueens", {"size": 12}, {"size": 9}, (Figure("nqueens", "ms in all", milliseconds),), scales=True),
-    Workload("hog", {"hogs": 4, "n": 2000}, {"hogs": 4, "n": 300},
-             (Figure("hog: tick late", "us, p99", field("late_p99_us")), Figure("hog: round trip", "us, p99", field("p99_us"))),
-             workers=("all",)),
+    Workload(
+        "hog",
+        {"hogs": 4, "n": 2000},
+        {"hogs": 4, "n": 300},
+        (
+            Figure("hog: tick late", "us, p99", field("late_p99_us")),
+            Figure("hog: round trip", "us, p99", field("p99_us")),
+        ),
+        workers=("all",),
+    ),
 ]
 
 # Sweeps over the number of actors: chart -> (workload, figure, parameter)
@@ -75,7 +93,7 @@ SERVICES = ("echo", "hello", "cache")
 
 
 def listed_by_troupe(program):
-    """name -> parameters of every workload that `troupe bench` knows, but the services, which are measured under a load (latency.py)."""
+    """name -> parameters of every workload that `troupe bench` knows, but the services: latency.py has those."""
     text = subprocess.run([program, "help", "bench"], check=True, capture_output=True, text=True).stdout
     found = {}
     for line in text.splitlines():
@@ -95,7 +113,9 @@ def choose(names, program):
         group = list(known) if name == "spec" else list(known) + list(listed) if name == "all" else [name]
         for one in group:
             if one not in known and one not in listed:
-                raise SystemExit(f"compare: there is no workload '{one}'; there are {', '.join(sorted(set(known) | set(listed)))}")
+                raise SystemExit(
+                    f"compare: there is no workload '{one}'; there are {', '.join(sorted(set(known) | set(listed)))}"
+                )
             if one not in known:
                 known[one] = Workload(one, {}, {}, (Figure(one, "ms in all", milliseconds),), scales=True)
             if known[one] not in chosen:

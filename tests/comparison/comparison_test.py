@@ -1,5 +1,5 @@
-"""comparison_test.py: the machinery of bench/compare, on figures that are known: what it concludes, what it shows, and in which order it
-runs. Takes no measurement."""
+"""comparison_test.py: the machinery of bench/compare, on figures that are known: what it concludes, what it shows, and
+in which order it runs. Takes no measurement."""
 import collections
 import html.parser
 import pathlib
@@ -18,10 +18,23 @@ PAIRS = next(workload for workload in workloads.SPEC if workload.name == "pairs"
 HOG = next(workload for workload in workloads.SPEC if workload.name == "hog")
 
 
-def record(side, seconds, round_number, workload="call", workers=4, status="good", purpose="bars", parameters=None, **more):
-    return {"workload": workload, "side": side, "workers": workers, "parameters": parameters or {"n": 1000}, "purpose": purpose,
-            "round": round_number, "position": 0, "load_average": 0.1, "wall_s": 1, "status": status, "words": "starved" if status != "good" else "",
-            "result": {"version": "1", "ops": 1000, "seconds": seconds, **more} if status == "good" else None}
+def record(
+    side, seconds, round_number, workload="call", workers=4, status="good", purpose="bars", parameters=None, **more
+):
+    return {
+        "workload": workload,
+        "side": side,
+        "workers": workers,
+        "parameters": parameters or {"n": 1000},
+        "purpose": purpose,
+        "round": round_number,
+        "position": 0,
+        "load_average": 0.1,
+        "wall_s": 1,
+        "status": status,
+        "words": "starved" if status != "good" else "",
+        "result": {"version": "1", "ops": 1000, "seconds": seconds, **more} if status == "good" else None,
+    }
 
 
 def launches(**times):
@@ -64,7 +77,9 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(figures.row(results, CALL, CALL.figures[0], 4)["to_floor"][0], 5)
 
     def test_speedups_are_over_the_sides_own_one_worker(self):
-        results = figures.Results([record("go", 8 / workers, i, "pairs", workers) for workers in (1, 2, 4) for i in range(5)])
+        results = figures.Results(
+            [record("go", 8 / workers, i, "pairs", workers) for workers in (1, 2, 4) for i in range(5)]
+        )
         points = figures.speedups(results, PAIRS, PAIRS.figures[0], [1, 2, 4])["go"]
         self.assertEqual([(count, round(speedup, 6)) for count, speedup, _, _ in points], [(1, 1), (2, 2), (4, 4)])
 
@@ -77,8 +92,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(table.verdict(row_of(troupe=[4, 4.1, 4, 4, 4], go=[5, 5.1, 5, 5, 5.2])), "first")
         self.assertIn("within noise", table.verdict(row_of(troupe=[4, 6, 5, 4.5, 5.5], go=[5, 5, 5, 5, 5])))
 
+    def test_two_rounds_are_too_few_for_a_verdict(self):
+        self.assertIn("too few", table.verdict(row_of(troupe=[4, 4], go=[5, 5])))
+
     def test_what_did_not_run_is_said(self):
-        results = figures.Results(launches(troupe=[4] * 5) + [record("go", 0, 1, status="timeout"), record("tokio", 0, 1, status="unsupported")])
+        results = figures.Results(
+            launches(troupe=[4] * 5)
+            + [record("go", 0, 1, status="timeout"), record("tokio", 0, 1, status="unsupported")]
+        )
         row = figures.row(results, CALL, CALL.figures[0], 4)
         self.assertEqual((table.cell(row, "go"), table.cell(row, "tokio")), ("timeout", "none"))
         self.assertEqual(table.verdict(row), "no rival")
@@ -118,8 +139,11 @@ class Order(unittest.TestCase):
     def test_results_are_told_apart_from_failures(self):
         good = runs.launch(["echo", '{"ops":1,"seconds":2}'], 20)
         self.assertEqual((good[0], good[1]["seconds"]), ("good", 2))
-        self.assertEqual(runs.launch(["sh", "-c", "echo '{\"unsupported\":true,\"reason\":\"x\"}'; exit 3"], 20)[:3], ("unsupported", None, "x"))
-        self.assertEqual(runs.launch(["sh", "-c", "echo '{\"ops\":1,\"seconds\":2}'; exit 1"], 20)[0], "failed")
+        self.assertEqual(
+            runs.launch(["sh", "-c", 'echo \'{"unsupported":true,"reason":"x"}\'; exit 3'], 20)[:3],
+            ("unsupported", None, "x"),
+        )
+        self.assertEqual(runs.launch(["sh", "-c", 'echo \'{"ops":1,"seconds":2}\'; exit 1'], 20)[0], "failed")
         self.assertEqual(runs.launch(["sleep", "60"], 0.05)[0], "timeout")
 
 
@@ -131,11 +155,14 @@ class Latency(unittest.TestCase):
 
     def test_rounds_are_merged_count_by_count(self):
         line = {"planned": 3, "lost": 1, "histogram": [[5.0, 1], [7.0, 1]]}
-        self.assertEqual(latency.merged([{"line": line}, {"line": line}, {"line": {"failed": "x"}}]), ({5.0: 2, 7.0: 2}, 6, 2))
+        self.assertEqual(
+            latency.merged([{"line": line}, {"line": line}, {"line": {"failed": "x"}}]), ({5.0: 2, 7.0: 2}, 6, 2)
+        )
 
 
 class Strict(html.parser.HTMLParser):
     """Every tag closed in order; no reference to anything outside of the page."""
+
     VOID = {"meta", "br", "path", "circle", "i"}
 
     def __init__(self):
@@ -157,15 +184,36 @@ class Strict(html.parser.HTMLParser):
 
 
 def data():
-    found = [record(side, base * (1 + i / 50) / workers ** 0.8, i, workload, workers) for workload in ("call", "pairs")
-             for side, base in (("troupe", 1e-4), ("go", 4e-4), ("odd", 5e-5)) for workers in (1, 2, 4) for i in range(5)]
+    found = [
+        record(side, base * (1 + i / 50) / workers**0.8, i, workload, workers)
+        for workload in ("call", "pairs")
+        for side, base in (("troupe", 1e-4), ("go", 4e-4), ("odd", 5e-5))
+        for workers in (1, 2, 4)
+        for i in range(5)
+    ]
     found += [record("go", 0, 1, "call", 1, "unsupported")] + [record("floor", 2e-5, i, workers=1) for i in range(5)]
-    found += [record("troupe", n / 1e6, i, "idle", 4, purpose="bytes", parameters={"n": n}, bytes_per_actor=200) for n in (1000, 10000) for i in range(5)]
+    found += [
+        record("troupe", n / 1e6, i, "idle", 4, purpose="bytes", parameters={"n": n}, bytes_per_actor=200)
+        for n in (1000, 10000)
+        for i in range(5)
+    ]
     line = {"planned": 100, "lost": 5, "histogram": [[5.0, 50], [70.0, 40], [700.0, 5]]}
-    loads = [{"service": "hello", "side": side, "rate": rate, "round": 1, "capacity": 9e4, "line": line} for side in ("troupe", "nginx") for rate in (1e4, 5e4)]
-    context = {"taken": "now", "commit": "c" * 40, "cpu": {"name": "a <CPU> & more", "cores usable": 4}, "virtual": "virtual machine", "kernel": "Linux 1",
-               "system": "Debian", "C compiler": "cc", "sides": {name: {"built with": "cc", "command": name} for name in ("troupe", "floor", "go", "odd")},
-               "settings": {"workers": 4, "runs": 5, "workloads": ["call", "pairs"], "quick": False}}
+    loads = [
+        {"service": "hello", "side": side, "rate": rate, "round": 1, "capacity": 9e4, "line": line}
+        for side in ("troupe", "nginx")
+        for rate in (1e4, 5e4)
+    ]
+    context = {
+        "taken": "now",
+        "commit": "c" * 40,
+        "cpu": {"name": "a <CPU> & more", "cores usable": 4},
+        "virtual": "virtual machine",
+        "kernel": "Linux 1",
+        "system": "Debian",
+        "C compiler": "cc",
+        "sides": {name: {"built with": "cc", "command": name} for name in ("troupe", "floor", "go", "odd")},
+        "settings": {"workers": 4, "runs": 5, "workloads": ["call", "pairs"], "quick": False},
+    }
     return {"format": 1, "context": context, "launches": found, "latency": loads}
 
 
@@ -182,7 +230,15 @@ class Page(unittest.TestCase):
         self.assertIn("a &lt;CPU&gt; &amp; more", self.text)
 
     def test_all_kinds_of_charts_are_there(self):
-        for heading in ("All rows, on 4 workers", "All rows, on 1 worker", "Bars, on 4 workers", "Scaling", "Many actors", "Latency against offered load", "Circumstances"):
+        for heading in (
+            "All rows, on 4 workers",
+            "All rows, on 1 worker",
+            "Bars, on 4 workers",
+            "Scaling",
+            "Many actors",
+            "Latency against offered load",
+            "Circumstances",
+        ):
             self.assertIn(f"<h2>{heading}</h2>", self.text)
         self.assertIn('class="ideal"', self.text)
         self.assertIn('class="floor"', self.text)
@@ -201,7 +257,9 @@ class Page(unittest.TestCase):
         self.assertRegex(text, r"call .* odd .* BEHIND")
 
     def test_numbers_at_an_axis_are_short(self):
-        self.assertEqual([chart.short(value) for value in (0, 7.25, 1500, 2.5e6, 0.004)], ["0", "7.25", "1.5k", "2.5M", "0.004"])
+        self.assertEqual(
+            [chart.short(value) for value in (0, 7.25, 1500, 2.5e6, 0.004)], ["0", "7.25", "1.5k", "2.5M", "0.004"]
+        )
 
 
 if __name__ == "__main__":

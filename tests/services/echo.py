@@ -1,5 +1,5 @@
-"""echo.py BIN: the echo service: many clients, large data with back-pressure, a half-close, the load generator, by itself and by
-`troupe bench`, a port that is taken, SIGTERM while clients are connected."""
+"""echo.py BIN: the echo service: many clients, large data with back-pressure, a half-close, the load generator, by
+itself and by `troupe bench`, a port that is taken, SIGTERM while clients are connected."""
 import json
 import subprocess
 import sys
@@ -36,8 +36,26 @@ def after_a_half_close_the_rest_comes_back(echo):
 
 
 def the_load_generator_is_answered(echo):
-    out = subprocess.run([f"{BIN}/load", "--protocol", "echo", "--port", str(echo.port), "--rate", "500", "--seconds", "1",
-                          "--warm-up", "0.1", "--connections", "8"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [
+            f"{BIN}/load",
+            "--protocol",
+            "echo",
+            "--port",
+            str(echo.port),
+            "--rate",
+            "500",
+            "--seconds",
+            "1",
+            "--warm-up",
+            "0.1",
+            "--connections",
+            "8",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     line = json.loads(out)
     assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
     assert sum(count for _, count in line["histogram"]) == line["answered"], line
@@ -47,10 +65,16 @@ def the_command_runs_service_and_load():
     if "aarch64" in BIN:
         print("skipped by name: troupe bench echo: an emulated program cannot start another")
         return
-    out = subprocess.run([f"{BIN}/troupe", "bench", "echo", "rate=300", "seconds=1", "connections=4"], check=True, capture_output=True,
-                         text=True).stdout
+    out = subprocess.run(
+        [f"{BIN}/troupe", "bench", "echo", "rate=300", "seconds=1", "connections=4"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     line = json.loads(out)
-    assert line["workload"] == "echo" and line["ops"] > 0 and line["lost"] == 0 and line["p99_us"] >= line["p50_us"] > 0, line
+    assert (
+        line["workload"] == "echo" and line["ops"] > 0 and line["lost"] == 0 and line["p99_us"] >= line["p50_us"] > 0
+    ), line
 
 
 def a_taken_port_is_said_and_ends_it(echo):

@@ -1,5 +1,5 @@
-"""hello.py BIN: the HTTP service under Python's own client, by hand where that would not make the mistake, and under the
-load generator (and wrk, where it is installed)."""
+"""hello.py BIN: the HTTP service under Python's own client, by hand where that would not make the mistake, and under
+the load generator (and wrk, where it is installed)."""
 import http.client
 import json
 import re
@@ -32,8 +32,13 @@ def ask_and_close(hello, request):
 
 def a_client_asks_again_on_the_same_connection(hello):
     client = http.client.HTTPConnection("127.0.0.1", hello.port, timeout=100)
-    for method, path, code, body in (("GET", "/", 200, b"Hello, World!"), ("HEAD", "/", 200, b""), ("GET", "/x", 404, b"Not Found"),
-                                     ("POST", "/", 405, b"Method Not Allowed"), ("GET", "/", 200, b"Hello, World!")):
+    for method, path, code, body in (
+        ("GET", "/", 200, b"Hello, World!"),
+        ("HEAD", "/", 200, b""),
+        ("GET", "/x", 404, b"Not Found"),
+        ("POST", "/", 405, b"Method Not Allowed"),
+        ("GET", "/", 200, b"Hello, World!"),
+    ):
         client.request(method, path, body=b"some body" if method == "POST" else None)
         socket = client.sock
         answer = client.getresponse()
@@ -67,22 +72,48 @@ def an_old_client_is_told_that_the_connection_stays(hello):
 
 
 def a_mistake_is_answered_and_ends_the_connection(hello):
-    for request, code in ((b"what?\r\n\r\n", 400), (b"GET / HTTP/3.0\r\n\r\n", 505), (b"GET /" + b"x" * 10000, 431),
-                          (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501)):
+    for request, code in (
+        (b"what?\r\n\r\n", 400),
+        (b"GET / HTTP/3.0\r\n\r\n", 505),
+        (b"GET /" + b"x" * 10000, 431),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501),
+    ):
         found, behind = answers(ask_and_close(hello, request + b"\r\n\r\n" + GET), 1)
         assert found[0][0] == code and behind == b"", (request[:20], found, behind)
 
 
 def load_is_answered(hello):
-    out = subprocess.run([f"{BIN}/load", "--protocol", "http", "--port", str(hello.port), "--rate", "500", "--seconds", "1",
-                          "--warm-up", "0.1", "--connections", "8"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [
+            f"{BIN}/load",
+            "--protocol",
+            "http",
+            "--port",
+            str(hello.port),
+            "--rate",
+            "500",
+            "--seconds",
+            "1",
+            "--warm-up",
+            "0.1",
+            "--connections",
+            "8",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     line = json.loads(out)
     assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
     if shutil.which("wrk") is None:
         print("skipped by name: wrk: it is not installed")
         return
-    out = subprocess.run(["wrk", "-t", "1", "-c", "16", "-d", "1", f"http://127.0.0.1:{hello.port}/"], check=True,
-                         capture_output=True, text=True).stdout
+    out = subprocess.run(
+        ["wrk", "-t", "1", "-c", "16", "-d", "1", f"http://127.0.0.1:{hello.port}/"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert "requests in" in out and "Non-2xx" not in out and "Socket errors" not in out, out
 
 

@@ -8,7 +8,9 @@ import subprocess
 
 class Service:
     def __init__(self, folder, name, *options):
-        self.process = subprocess.Popen([f"{folder}/{name}", "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [f"{folder}/{name}", "--port", "0", *options], stdout=subprocess.PIPE, text=True
+        )
         line = self.process.stdout.readline()
         match = re.search(r" port (\d+)$", line.strip())
         assert match, f"{name} did not start: {line!r}"
