@@ -136,7 +136,8 @@ static uint32_t mark_and_unlock(struct actor *self, uint32_t marks)
 {
     uint32_t unset = marks &
                      ~load_relaxed(&self->flags); /* relaxed: all of them are set under LOCK only, or by the owner */
-    return atomic_fetch_xor_explicit(&self->flags, unset | ACTOR_LOCK,
+    return atomic_fetch_add_explicit(&self->flags,
+                                     unset - ACTOR_LOCK,    /* sets these bits, clears that: one instruction */
                                      memory_order_seq_cst); /* [AL2] pairs with [AL1] */
 }
 
@@ -149,14 +150,13 @@ static bool mark_exiting(struct actor *self, uint32_t *flags)
     return named;
 }
 
-/* Step 4. */
-static bool mark_gone(struct actor *self)
+/* Step 4. The lists that it has then. */
+static uint32_t mark_gone(struct actor *self)
 {
     actor_lock(self);
-    bool related = self->links != NULL || self->watchers != NULL ||
-                   (self->cold != NULL && self->cold->monitors != NULL);
+    uint32_t lists = relation_lists(self);
     mark_and_unlock(self, ACTOR_GONE);
-    return related;
+    return lists;
 }
 
 /* Steps 2 to 6, and DEAD. */
@@ -170,8 +170,7 @@ static void leave(struct context *context, struct actor *self, struct notice *no
         names_release(context, self);
     if ((flags & ACTOR_TIMED) != 0)
         timer_release_for(context, self);
-    if (mark_gone(self))
-        relation_release_all(context, self, notice);
+    relation_release_all(context, self, mark_gone(self), notice);
     slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
     atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
 }
@@ -183,7 +182,7 @@ static bool leave_quietly(struct context *context, struct actor *self)
     if (self->cold != NULL || self->ledger != NULL)
         return false;
     actor_lock(self);
-    if (self->name != NULL || self->links != NULL || self->watchers != NULL) {
+    if (self->name != NULL || relation_lists(self) != 0) {
         actor_unlock(self);
         return false;
     }

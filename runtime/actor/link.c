@@ -124,7 +124,7 @@ static tr_msg *link_signal(struct link_end *mine, struct actor *other, struct no
 }
 
 /* Signals the first link, or lets go of it if it is signalled: its message is in the mailbox, or about to be. False:
- * there is none. */
+ * there is none left. */
 static bool release_link(struct context *context, struct actor *self, struct notice *notice)
 {
     read_begin();
@@ -134,6 +134,7 @@ static bool release_link(struct context *context, struct actor *self, struct not
     uint64_t peer = found && !signalled ? link_peer(mine) : 0;
     if (signalled)
         take_out(mine);
+    bool more = self->links != NULL;
     actor_unlock(self);
     struct actor *other = peer == 0 ? NULL : actor_find(peer);
     if (other != NULL) { /* else: it is about to signal this link, or to remove it; look again */
@@ -142,12 +143,13 @@ static bool release_link(struct context *context, struct actor *self, struct not
         tr_msg *signal = NULL;
         if (mine != NULL && !link_signalled(mine) && link_peer(mine) == peer)
             signal = link_signal(mine, other, notice);
+        more = self->links != NULL;
         actor_unlock_two(self, other);
         if (signal != NULL)
             signal_deliver(context, other, signal);
     }
     read_end();
-    return found;
+    return more;
 }
 
 void link_release_all(struct context *context, struct actor *self, struct notice *notice)

@@ -297,13 +297,14 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
 
 /* ---- death */
 
-/* Sends the first DOWN. False: nobody watches. */
+/* Sends the first DOWN. False: nobody watches any more. */
 static bool release_watcher(struct context *context, struct actor *self, struct notice *notice)
 {
     read_begin();
     actor_lock(self);
     struct relation *half = self->watchers;
     uint64_t peer = half == NULL ? 0 : half->peer;
+    bool more = half != NULL;
     actor_unlock(self);
     struct actor *other = peer == 0 ? NULL : actor_find(peer);
     if (other != NULL) { /* else: it is about to remove this half; look again */
@@ -312,12 +313,13 @@ static bool release_watcher(struct context *context, struct actor *self, struct 
         bool same = half != NULL && half->peer == peer;
         if (same)
             send_off(half, notice);
+        more = self->watchers != NULL;
         actor_unlock_two(self, other);
         if (same)
             deliver_to(context, other, &half->message);
     }
     read_end();
-    return peer != 0;
+    return more;
 }
 
 static void release_monitors(struct context *context, struct actor *self)
@@ -339,11 +341,19 @@ static void release_monitors(struct context *context, struct actor *self)
     }
 }
 
-void relation_release_all(struct context *context, struct actor *self, struct notice *notice)
+uint32_t relation_lists(const struct actor *self)
 {
-    if (self->cold != NULL)
+    return (self->links != NULL ? RELATION_LINKS : 0u) | (self->watchers != NULL ? RELATION_WATCHERS : 0u) |
+           (self->cold != NULL && self->cold->monitors != NULL ? RELATION_MONITORS : 0u);
+}
+
+void relation_release_all(struct context *context, struct actor *self, uint32_t lists, struct notice *notice)
+{
+    if ((lists & RELATION_MONITORS) != 0)
         release_monitors(context, self); /* first: whoever hears of the end finds it watching nobody */
-    link_release_all(context, self, notice);
-    while (release_watcher(context, self, notice))
-        ;
+    if ((lists & RELATION_LINKS) != 0)
+        link_release_all(context, self, notice);
+    bool more = (lists & RELATION_WATCHERS) != 0;
+    while (more)
+        more = release_watcher(context, self, notice);
 }

@@ -111,8 +111,13 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
  * (the notice is not taken). Any thread with a context. */
 void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice);
 
-/* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). GONE is set. */
-void relation_release_all(struct context *context, struct actor *self, struct notice *notice);
+/* Which lists of an actor are not empty; under its lock. */
+enum relation_list { RELATION_LINKS = 1, RELATION_WATCHERS = 2, RELATION_MONITORS = 4 };
+uint32_t relation_lists(const struct actor *self);
+
+/* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). `lists` is what was there
+ * when GONE was set: since then they only lose. */
+void relation_release_all(struct context *context, struct actor *self, uint32_t lists, struct notice *notice);
 
 /* The part of it that is about links. */
 void link_release_all(struct context *context, struct actor *self, struct notice *notice);

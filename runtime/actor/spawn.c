@@ -1,6 +1,6 @@
 /* spawn.c: making processes.
  *
- * Order: block; start message into the empty mailbox (so the maker has the token, and the message is the first); pid;
+ * Order: block; mailbox with the start message in it (so the maker has the token, and the message is the first); pid;
  * visible; name;
  * links and monitors; schedule. Whoever finds the actor before the last step enqueues behind the start message and
  * schedules nothing. */
@@ -57,7 +57,6 @@ static struct actor *new_actor(struct context *context, const struct making *mak
     if (actor == NULL)
         return NULL;
     memset(actor, 0, sizeof *actor + state_size);
-    mailbox_init(&actor->mailbox);
     actor->task.run = actor_run;
     actor->behaviour = behaviour;
     actor->state_size = (uint32_t)state_size;
@@ -122,7 +121,7 @@ int spawn_make(struct context *context, struct making *making, struct actor **ma
         return status;
     }
     actor->pid = pid;
-    mailbox_put(&actor->mailbox, &start->node);
+    mailbox_init_with(&actor->mailbox, &start->node);
     slots_publish(context_table(TABLE_PIDS), pid, actor);
     context_count(context, COUNT_SPAWNED);
     trace_spawn(context->trace, pid, actor_label(actor));

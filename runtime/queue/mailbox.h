@@ -114,6 +114,15 @@ enum mailbox_took {
 /* A new mailbox is empty, that is: idle. */
 static inline void mailbox_init(struct mailbox *box) { __cds_wfcq_init(&box->head, &box->tail); }
 
+/* The same with a first node in it: whoever makes it has the token. Nobody knows the mailbox yet. */
+static inline void mailbox_init_with(struct mailbox *box, struct mailbox_node *node)
+{
+    mailbox_init(box);
+    cds_wfcq_node_init(&node->link);
+    box->head.node.next = &node->link;
+    box->tail.p = &node->link;
+}
+
 /* Any thread. The node becomes the mailbox'. True: it was empty, so the caller now must schedule the owner, and nobody
  * else may. */
 static inline bool mailbox_put(struct mailbox *box, struct mailbox_node *node)

@@ -25,6 +25,20 @@ TEST(mailbox, only_first_put_sees_the_edge)
     CHECK(!mailbox_put(&box, &letters[2].node));
 }
 
+TEST(mailbox, made_with_a_first_node_its_maker_has_the_token)
+{
+    struct mailbox box;
+    struct letter letters[2];
+    struct mailbox_node *node = NULL;
+    mailbox_init_with(&box, &letters[0].node);
+    CHECK(mailbox_peek(&box) == &letters[0].node && mailbox_next(&box, &letters[0].node) == NULL);
+    CHECK(!mailbox_put(&box, &letters[1].node));
+    CHECK_EQ(mailbox_take(&box, &node), MAILBOX_MORE);
+    CHECK(node == &letters[0].node);
+    CHECK_EQ(mailbox_take(&box, &node), MAILBOX_LAST);
+    CHECK(node == &letters[1].node && mailbox_put(&box, &letters[0].node));
+}
+
 TEST(mailbox, take_of_the_last_gives_the_token_up)
 {
     struct mailbox box;
