@@ -68,8 +68,10 @@ static void release_actor(struct retired *item, void *argument)
         fail_message(context, message, self->ending, 0);
     }
     notice_drop(context, self->ending);
-    if (self->cold != NULL)
+    if (self->cold != NULL) {
+        mailbound_free(context, self->cold->bound); /* not before: senders look at it in their read sections */
         pool_free(context->pool, self->cold);
+    }
     pool_free(context->pool, self);
 }
 
@@ -86,7 +88,6 @@ static void release_cold(struct context *context, struct actor *self)
         message_free(context, cold->stop_reply);
     notice_drop(context, cold->last);
     dictionary_free(context, cold->dictionary);
-    mailbound_free(context, cold->bound);
 }
 
 /* Step 7. */

@@ -10,13 +10,13 @@
 #include "memory/pool.h"
 #include "memory/source.h"
 
-static bool refused_before; /* what source_fail_after forgets */
+static bool refused_before; /* atomic; what source_fail_after forgets */
 
-static bool memory_refused(void) { return refused_before || source_failed(); }
+static bool memory_refused(void) { return __atomic_load_n(&refused_before, __ATOMIC_RELAXED) || source_failed(); }
 
 static void memory_is_back(void)
 {
-    refused_before = memory_refused();
+    __atomic_store_n(&refused_before, memory_refused(), __ATOMIC_RELAXED);
     source_fail_after(0, false);
 }
 

@@ -199,7 +199,7 @@ foreach(source IN LISTS sources)
         target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     else()
         troupe_register(fuzz.${name} COMMAND ${launcher} $<TARGET_FILE:${target}>
-            "${PROJECT_SOURCE_DIR}/tests/fuzz/seeds/${name}" 20000)
+            "${PROJECT_SOURCE_DIR}/tests/fuzz/seeds/${name}" 5000)
     endif()
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
 endforeach()
