@@ -113,7 +113,7 @@ def judge_include(path, target, quoted):
         return f'"{target}" is no file of this tree'
     if name.startswith("behaviours/") and not found.startswith("behaviours/"):
         return f'"{target}": behaviours/ includes only <troupe/...>'
-    if name.startswith(("tests/rules/", "tests/behaviour/", "tests/examples/")) and found.startswith("runtime/"):
+    if name.startswith(("tests/rules/", "tests/behaviour/", "tests/examples/", "tests/differential/")) and found.startswith("runtime/"):
         return f'"{target}": this test uses the public headers only'
     if floor is None:  # the other tests may look anywhere
         return None

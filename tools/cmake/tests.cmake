@@ -1,5 +1,6 @@
 # What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
-# services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models, install, comparison.
+# differential.kept and .live, services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models,
+# install, comparison.
 
 set(test_bin "${PROJECT_BINARY_DIR}/tests")
 set(launch_bin "${PROJECT_BINARY_DIR}/launch")
@@ -203,6 +204,22 @@ foreach(source IN LISTS sources)
     endif()
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
 endforeach()
+
+# --- differential: scenarios on Troupe beside those on Erlang/OTP, recorded and live
+find_program(python python3)
+if(python)
+    file(GLOB sources CONFIGURE_DEPENDS tests/differential/*.c)
+    add_executable(differential ${sources})
+    target_link_libraries(differential PRIVATE troupe_static troupe_flags troupe_warnings troupe_sanitizers)
+    target_compile_definitions(differential PRIVATE _GNU_SOURCE)
+    set_target_properties(differential PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
+    set(check "${python}" -B "${PROJECT_SOURCE_DIR}/tests/differential/check.py")
+    list(JOIN launcher " " words)
+    set(program "${words} $<TARGET_FILE:differential>")
+    string(STRIP "${program}" program)
+    troupe_register(differential.kept COMMAND ${check} kept "${program}" PROCESSORS 2)
+    troupe_register(differential.live COMMAND ${check} live "${program}" "${PROJECT_BINARY_DIR}/differential" PROCESSORS 2)
+endif()
 
 # --- the example programs: NAME.sh drives the program, else its whole output is compared with NAME.expected
 foreach(source IN LISTS example_sources)

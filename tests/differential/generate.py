@@ -1,0 +1,270 @@
+"""generate.py COUNT SEED [KIND...]: writes scenarios from a seed; the kinds are the functions below.
+
+Every scenario can be searched by the model: one that has too many states is left out, and its number with it. A word, monitor, alias
+or timer is named once in a scenario, so an observation says where it comes from."""
+
+import random
+import sys
+
+import model
+from model_state import TooLarge
+from scenario import Process, Scenario
+
+REASONS = ("normal", "kill", "shutdown", "r1", "r2")
+STATES_MOST = 12_000  # a second or two of search for an outcome that is not allowed
+
+
+class Maker:
+    """A scenario while it is made."""
+
+    def __init__(self, dice):
+        self.dice = dice
+        self.count = {}
+        self.processes = []
+
+    def fresh(self, letter):
+        self.count[letter] = self.count.get(letter, 0) + 1
+        return f"{letter}{self.count[letter]}"
+
+    def maybe(self, percent):
+        return self.dice.randrange(100) < percent
+
+    def reason(self):
+        return self.dice.choice(REASONS)
+
+    def script(self, name, ops):
+        """A process; what stands behind its exit is left out."""
+        ends = [at for at, op in enumerate(ops) if op.startswith("exit ")]
+        ops = ops[:ends[0] + 1] if ends else ops
+        self.processes.append(Process(name, "script" if name[0] == "p" else "spawned", tuple(tuple(op.split()) for op in ops)))
+
+    def others(self, name, names):
+        return [other for other in names if other != name]
+
+    def receive(self, kind="any"):
+        return f"recv {kind}" + ("" if self.maybe(60) else " 0" if self.maybe(70) else " 2")
+
+
+def make(kind, name, dice):
+    maker = Maker(dice)
+    KINDS[kind](maker)
+    return Scenario(name, sorted(maker.processes, key=lambda p: "pdvs".index(p.name[0]) * 10 + int(p.name[1:])), [])
+
+
+def script_names(maker, most=3):
+    return [f"p{i + 1}" for i in range(maker.dice.choice((2, 2, 3)[:most]))]
+
+
+def sprinkle(maker, names, choices, most):
+    """For each script: some commands, each made by one of the choices."""
+    for name in names:
+        others = maker.others(name, names)
+        ops = ["trap on"] if maker.maybe(45) else []
+        for _ in range(maker.dice.randint(1, most)):
+            ops += maker.dice.choice(choices)(maker, name, others)
+        if maker.maybe(55):
+            ops.append(maker.receive(maker.dice.choice(("any", "EXIT", "any"))))
+        maker.script(name, ops)
+
+
+def of(maker, others):
+    return maker.dice.choice(others)
+
+
+def op_link(maker, name, others):
+    return [f"link {of(maker, others)}"]
+
+
+def op_unlink(maker, name, others):
+    other = of(maker, others)
+    return maker.dice.choice(([f"unlink {other}"], [f"link {other}", f"unlink {other}"], [f"link {other}", f"unlink {other}", "recv EXIT 0"],
+                              [f"unlink {other}", f"link {other}"]))
+
+
+def op_signal(maker, name, others):
+    return [f"signal {of(maker, others) if maker.maybe(85) else 'self'} {maker.reason()}"]
+
+
+def op_exit(maker, name, others):
+    return [f"exit {maker.reason()}"]
+
+
+def op_send(maker, name, others):
+    return [f"send {of(maker, others)} {maker.fresh('w')}"]
+
+
+def op_receive(maker, name, others):
+    return [maker.receive(maker.dice.choice(("any", "any", "EXIT", "DOWN")))]
+
+
+def op_monitor(maker, name, others):
+    return [f"monitor {of(maker, others)} {maker.fresh('m')}"]
+
+
+def op_demonitor(maker, name, others):
+    monitor = maker.fresh("m")
+    between = [maker.receive("any")] if maker.maybe(40) else [f"send {of(maker, others)} {maker.fresh('w')}"] if maker.maybe(50) else []
+    return [f"monitor {of(maker, others)} {monitor}", *between, f"demonitor {monitor}" + (" flush" if maker.maybe(50) else "")]
+
+
+def op_alive(maker, name, others):
+    return [f"alive {of(maker, others)}"]
+
+
+def op_trap(maker, name, others):
+    return [f"trap {maker.dice.choice(('on', 'off'))}"]
+
+
+def op_register(maker, name, others):
+    return [f"register {maker.dice.choice('ab')} {of(maker, others + [name, 'self'])}"]
+
+
+def op_names(maker, name, others):
+    n = maker.dice.choice("ab")
+    return [maker.dice.choice((f"unregister {n}", f"whereis {n}", f"whereis {n}", f"send @{n} {maker.fresh('w')}",
+                               f"signal @{n} {maker.reason()}", f"monitor @{n} {maker.fresh('m')}"))]
+
+
+def op_timer(maker, name, others):
+    timer = maker.fresh("t")
+    to = maker.dice.choice(others + ["self", "self"])
+    ops = [f"timer {timer} {maker.dice.choice((0, 1, 2, 3, 'far'))} {to} {maker.fresh('w')}"]
+    for _ in range(maker.dice.choice((0, 1, 1, 2))):
+        ops.append(f"{maker.dice.choice(('cancel', 'cancel', 'read'))} {timer}")
+        if maker.maybe(40):
+            ops.insert(1, maker.receive())
+    return ops
+
+
+def links(maker):
+    sprinkle(maker, script_names(maker), (op_link, op_link, op_unlink, op_signal, op_exit, op_send, op_receive, op_trap), 3)
+
+
+def monitors(maker):
+    sprinkle(maker, script_names(maker), (op_monitor, op_monitor, op_demonitor, op_signal, op_exit, op_send, op_receive, op_link), 3)
+
+
+def exits(maker):
+    sprinkle(maker, script_names(maker), (op_signal, op_signal, op_exit, op_link, op_alive, op_trap, op_send, op_receive, op_monitor), 4)
+
+
+def names(maker):
+    sprinkle(maker, script_names(maker), (op_register, op_register, op_names, op_names, op_names, op_exit, op_receive), 3)
+
+
+def timers(maker):
+    sprinkle(maker, script_names(maker, 2), (op_timer, op_timer, op_exit, op_receive, op_signal, op_send), 2)
+
+
+def mixed(maker):
+    sprinkle(maker, script_names(maker), (op_link, op_unlink, op_signal, op_exit, op_send, op_receive, op_monitor, op_demonitor, op_alive,
+                                          op_trap, op_register, op_names, op_timer), 3)
+
+
+def spawns(maker):
+    """A process that starts others, linked or watched, and they one more."""
+    children = ["d1", "d2"][:maker.dice.choice((1, 2))]
+    ops = ["trap on"] if maker.maybe(60) else []
+    for child in children:
+        ops.append(f"spawn {child}" + (" link" if maker.maybe(60) else "") + (f" monitor {maker.fresh('m')}" if maker.maybe(50) else ""))
+        for _ in range(maker.dice.choice((0, 1, 1))):
+            ops += maker.dice.choice((op_signal, op_send, op_receive, op_unlink, op_exit))(maker, "p1", [child])
+    ops += [maker.receive() for _ in range(maker.dice.choice((0, 1, 2)))]
+    maker.script("p1", ops)
+    for at, child in enumerate(children):
+        known = ["p1"] + children[:at]
+        body = ["trap on"] if maker.maybe(40) else []
+        for _ in range(maker.dice.choice((0, 1, 2))):
+            body += maker.dice.choice((op_send, op_exit, op_signal, op_receive, op_link, op_monitor))(maker, child, known)
+        maker.script(child, body)
+
+
+def aliases(maker):
+    """A client that gives a reference of its own to others, which reply to it, perhaps too late or more than once."""
+    others = ["p2", "p3"][:maker.dice.choice((1, 1, 2))]
+    ref = maker.fresh("m")
+    mode = maker.dice.choice(("", "explicit", "demonitor", "reply"))
+    ops = ["trap on"] if maker.maybe(30) else []
+    ops.append(f"monitor {others[0]} {ref} {mode}" if mode else f"alias {ref}")
+    ops += [f"send {other} {maker.fresh('w')} {ref}" for other in others]
+    for _ in range(maker.dice.choice((1, 2, 3))):
+        off = [f"unalias {ref}"] + ([f"demonitor {ref}" + (" flush" if maker.maybe(40) else "")] if mode else [])
+        ops.append(maker.dice.choice((maker.receive(), maker.receive(), maker.dice.choice(off))))
+    maker.script("p1", ops)
+    for other in others:
+        body = ["recv any"] + [f"reply {maker.fresh('w')}" for _ in range(maker.dice.choice((1, 1, 2)))]
+        if maker.maybe(40):
+            body.insert(maker.dice.randrange(len(body) + 1), f"exit {maker.reason()}")
+        maker.script(other, body)
+
+
+def requests(maker):
+    """Clients of a server that answers, keeps them waiting, or ends."""
+    clients = ["p1", "p2"][:maker.dice.choice((1, 2, 2))]
+    for name in clients:
+        ops = ["trap on"] if maker.maybe(30) else []
+        if maker.maybe(30):
+            ops.append(maker.dice.choice(("link v1", f"monitor v1 {maker.fresh('m')}")))
+        for _ in range(maker.dice.choice((1, 2, 2, 3))):
+            reason = maker.reason()
+            ops.append(maker.dice.choice((
+                "call v1 ping", "call v1 ping", "cast v1 ping", "call v1 hold 3", "call v1 hold", "call v1 release", "cast v1 release",
+                f"call v1 stop:{reason}", f"call v1 die:{reason}", f"cast v1 stop:{reason}", f"call v1 stopr:{reason}",
+                f"signal v1 {reason}", f"send v1 {maker.fresh('w')}", f"exit {reason}")))
+        if maker.maybe(40):
+            ops.append(maker.receive())
+        maker.script(name, ops)
+    maker.processes.append(Process("v1", "server", (), trap=maker.maybe(50)))
+
+
+def supervisors(maker):
+    """One or two clients that ask and harm a supervisor's children."""
+    count = maker.dice.choice((1, 2, 2, 3))
+    restarts = ("permanent", "permanent", "transient", "temporary")
+    children = tuple((c, maker.dice.choice(restarts), maker.maybe(40)) for c in "abc"[:count])
+    known = "abcd"[:count + 1]
+    for name in ["p1", "p2"][:maker.dice.choice((1, 1, 2))]:
+        ops = []
+        for _ in range(maker.dice.choice((1, 2, 2, 3))):
+            child = maker.dice.choice(known)
+            ops += maker.dice.choice((
+                [f"signal @{child} {maker.reason()}"], [f"cast @{child} stop:{maker.reason()}"], [f"call @{child} ping"],
+                [f"terminate s1 {child}"], [f"terminate s1 {child}", f"restart s1 {child}"], [f"terminate s1 {child}", f"delete s1 {child}"],
+                [f"restart s1 {child}"], [f"delete s1 {child}"], [f"start s1 {child} {maker.dice.choice(restarts)}"],
+                [f"monitor @{child} {(m := maker.fresh('m'))}", f"signal @{child} {maker.reason()}", "recv DOWN 2"],
+                [f"call @{child} stop:{maker.reason()}"], ["which s1"]))
+        ops.append("which s1" if maker.maybe(70) else "whereis a")
+        if maker.maybe(8):
+            ops.insert(0, f"signal s1 {maker.reason()}")
+        maker.script(name, ops)
+    maker.processes.append(Process("s1", "sup", (), strategy=maker.dice.choice(("one_for_one", "one_for_all", "rest_for_one")),
+                                   intensity=maker.dice.choice((0, 1, 2, 2)), children=children))
+
+
+KINDS = {f.__name__: f for f in (links, monitors, exits, names, timers, mixed, spawns, aliases, requests, supervisors)}
+
+
+def generate(count, seed, kinds=tuple(KINDS)):
+    """That many scenarios, the kinds in turn."""
+    made = []
+    number = 0
+    while len(made) < count:
+        kind = kinds[number % len(kinds)]
+        number += 1
+        scenario = make(kind, f"{kind}-{seed}-{number}", random.Random(f"{seed}/{number}"))
+        try:
+            model.outcomes(scenario, STATES_MOST)
+        except TooLarge:
+            continue
+        made.append(scenario)
+    return made
+
+
+def main():
+    kinds = tuple(sys.argv[3:]) or tuple(KINDS)
+    for scenario in generate(int(sys.argv[1]), sys.argv[2], kinds):
+        print(scenario.text())
+
+
+if __name__ == "__main__":
+    main()
