@@ -118,8 +118,11 @@ def monitor(search, state, i, words):
         process[ALIASES] |= {(ref, mode)}
     if to is None:
         return search.deliver(state, i, i, ("down", ref, "noproc"))
+    after = []
+    if state.procs[to][STATUS] == DEAD:  # found at once, perhaps before an earlier monitor finds it
+        after = search.deliver(state.copy(), i, i, ("down", ref, "noproc"))
     search.put(state, i, to, ("monitor", ref))
-    return [state]
+    return after + [state]
 
 
 def demonitor(search, state, i, words):

@@ -45,7 +45,7 @@ struct run {
     _Atomic uint64_t steps;
     _Atomic uint64_t pids[PROCESSES_MOST];    /* 0: not started */
     _Atomic bool waits[PROCESSES_MOST];       /* a script does nothing but wait, without a timeout ... */
-    _Atomic size_t passed[PROCESSES_MOST];    /* ... and has passed over this many messages */
+    _Atomic size_t passed[PROCESSES_MOST];    /* ... and has passed over at least so many messages */
     _Atomic uint64_t calls[PROCESSES_MOST];   /* the call in which a script waits without a timeout, or 0 */
     _Atomic uint64_t held[PROCESSES_MOST];    /* the call of a script that a server has kept */
     _Atomic uint64_t held_by[PROCESSES_MOST]; /* that server */
