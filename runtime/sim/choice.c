@@ -34,7 +34,7 @@ static void plan_change(void)
 void sim_choice_start(uint64_t seed)
 {
     static const uint32_t means[] = { 2, 5, 15, 50, 150, 500, 2000 }, spans[] = { 300, 3000, 30000, 300000 };
-    static const uint32_t costs[] = { 10, 20, 50, 100 }, jumps[] = { 0, 0, 64, 1024 };
+    static const uint32_t costs[] = { 10, 20, 50, 100 }, jumps[] = { 0, 0, 64, 1024 }, asides[] = { 0, 20, 200 };
     uint64_t base = seed * 2 + 1;
     machine.choice = sim_draw(&base);
     machine.entropy = sim_draw(&base);
@@ -44,6 +44,7 @@ void sim_choice_start(uint64_t seed)
     machine.mean = one_of(means, TR_COUNT(means));
     machine.point_ns = one_of(costs, TR_COUNT(costs));
     machine.jump_rate = one_of(jumps, TR_COUNT(jumps));
+    machine.aside_rate = one_of(asides, TR_COUNT(asides));
     machine.change_span = one_of(spans, TR_COUNT(spans));
     machine.changes_left = machine.options.changes;
     machine.lowest = UINT64_C(1) << 32;
@@ -51,7 +52,7 @@ void sim_choice_start(uint64_t seed)
     sim_relaxed_mask = sim_choose(2) == 0 ? 0 : 63;
     if (machine.options.policy == TR_SIM_FIXED) {
         machine.point_ns = 1;
-        machine.jump_rate = 0;
+        machine.jump_rate = machine.aside_rate = 0;
         machine.options.stall_ms = 1000;
         sim_relaxed_mask = 63;
     }

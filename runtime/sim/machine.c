@@ -175,11 +175,13 @@ static void go_on(void)
         switch_to(next);
 }
 
-/* A stall: the thread could run and is not let. */
+/* A stall: the thread could run and is not let: so whatever it stands between meets what comes much later. */
 static void maybe_stall(void)
 {
-    int64_t pause_ns;
-    if (!sim_fault_now(SIM_STALL, &pause_ns))
+    int64_t pause_ns = 0;
+    if (machine.aside_rate != 0 && sim_choose(machine.aside_rate) == 0)
+        pause_ns = (int64_t)sim_choose(1000) * machine.options.stall_ms * 1000;
+    else if (!sim_fault_now(SIM_STALL, &pause_ns))
         return;
     spend();
     machine.current->stalled = true;

@@ -75,9 +75,10 @@ struct sim_machine {
     uint64_t entropy; /* the same for what the program asks for */
     uint64_t chance;  /* the same for faults */
     tr_sim_options options;
-    uint32_t mean;      /* random policy: points between decisions */
-    uint32_t jump_rate; /* one of so many decisions lets time pass; 0: none */
-    uint64_t change_at; /* PCT: step of the next change of priorities */
+    uint32_t mean;       /* random policy: points between decisions */
+    uint32_t jump_rate;  /* one of so many decisions lets time pass; 0: none */
+    uint32_t aside_rate; /* at one of so many decisions the thread is put aside for a while; 0: never */
+    uint64_t change_at;  /* PCT: step of the next change of priorities */
     unsigned changes_left;
     uint64_t change_span, lowest;
     FILE *trace;

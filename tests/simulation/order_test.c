@@ -310,3 +310,42 @@ static void blocking_jobs(void)
     }
 }
 TEST(order, each_blocking_job_answers_its_own_caller) { simulate(0, blocking_jobs); }
+
+/* ---- workers that sleep are woken */
+
+enum { WAKERS = 3, WAKES = 12 };
+static tr_pid sleepers[WAKERS];
+
+static int answer(void *state, const tr_msg *message)
+{
+    (void)state;
+    return tr_reply(tr_from_of(message), NULL, 0);
+}
+static const tr_actor answerer = { .label = "answerer", .handle = answer };
+
+static void wake_now_and_then(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < WAKES; i++) {
+        struct timespec pause = { .tv_nsec = (long)tr_sim_random(200000) };
+        if (tr_sim_random(2) == 0)
+            nanosleep(&pause, NULL);
+        CHECK_EQ(tr_call(sleepers[tr_sim_random(WAKERS)], QUESTION, NULL, 0, NULL, 0, TR_INFINITY), TR_OK);
+    }
+}
+TEST(order, workers_that_sleep_are_woken_by_foreign_threads)
+{
+    int threads[WAKERS];
+    tr_config config = quiet_config;
+    config.workers = 2 + (int)tr_sim_random(3);
+    CHECK_EQ(tr_boot(&config), TR_OK);
+    for (int i = 0; i < WAKERS; i++)
+        sleepers[i] = tr_spawn_actor(&answerer, NULL, 0, NULL);
+    for (int i = 0; i < WAKERS; i++) {
+        threads[i] = tr_sim_thread_start(wake_now_and_then, NULL);
+        CHECK(threads[i] > 0);
+    }
+    for (int i = 0; i < WAKERS; i++)
+        tr_sim_thread_join(threads[i]);
+    CHECK_EQ(tr_halt(1000), TR_OK);
+}

@@ -59,6 +59,25 @@ static void cancelled_or_fired(void)
 }
 TEST(time, a_timer_fires_or_is_cancelled) { simulate(0, cancelled_or_fired); }
 
+static int answer_at_once(void *state, const tr_msg *message)
+{
+    (void)state;
+    return tr_reply(tr_from_of(message), NULL, 0);
+}
+static const tr_actor quick_server = { .label = "quick", .handle = answer_at_once };
+
+static void earlier_than_the_last(void)
+{
+    tr_pid server = tr_spawn_actor(&quick_server, NULL, 0, NULL);
+    for (int i = 0; i < 5; i++) {
+        CHECK_EQ(tr_call(server, QUESTION, NULL, 0, NULL, 0, 60 * 1000), TR_OK);
+        int64_t begin = tr_now_ns();
+        tr_sleep(5);
+        CHECK((tr_now_ns() - begin) / 1000000 < 1000); /* the call's deadline is still in the wheel */
+    }
+}
+TEST(time, a_wait_ends_before_the_deadline_of_an_earlier_call) { simulate(0, earlier_than_the_last); }
+
 /* ---- stalls: a worker is not scheduled for a while; the others go on in its place */
 
 #define STALLS .faults = { .stall = 3000, .most = 6 }
@@ -234,4 +253,16 @@ TEST(time, sigterm_at_any_time_stops_the_children_in_order)
     CHECK_EQ(stops, begun);
     for (int i = 1; i < begun; i++)
         CHECK(stopped_at[i] < stopped_at[i - 1]); /* the last started goes first */
+}
+
+/* ---- the stop, at any moment of an idle runtime */
+
+TEST(time, a_stop_ends_while_the_runtime_falls_asleep)
+{
+    for (int round = 0; round < 4; round++) {
+        CHECK_EQ(tr_boot(&quiet_config), TR_OK);
+        struct timespec pause = { .tv_nsec = 4000000 + (long)tr_sim_random(5000000) };
+        nanosleep(&pause, NULL);
+        CHECK_EQ(tr_halt(100), TR_OK);
+    }
 }
