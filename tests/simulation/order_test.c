@@ -349,3 +349,22 @@ TEST(order, workers_that_sleep_are_woken_by_foreign_threads)
         tr_sim_thread_join(threads[i]);
     CHECK_EQ(tr_halt(1000), TR_OK);
 }
+
+/* ---- a signal meets a process that is just parking */
+
+static void calls_the_silent(const tr_msg *arg)
+{
+    int status = tr_call(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), QUESTION, NULL, 0, NULL, 0, TR_INFINITY);
+    (void)status;
+}
+static void killed_while_parking(void)
+{
+    tr_pid silent = tr_spawn(waiter, NULL, 0);
+    for (int i = 0; i < 8; i++) {
+        tr_pid pid = tr_spawn(calls_the_silent, &silent, sizeof silent);
+        for (int yields = (int)tr_sim_random(4); yields > 0; yields--)
+            tr_yield();
+        kill_and_await(pid);
+    }
+}
+TEST(order, a_process_that_parks_is_killed) { simulate(0, killed_while_parking); }
