@@ -49,8 +49,6 @@ typedef struct tr_sim_faults {
     uint32_t crash;      /* a victim exits, where it handles a message or comes back from a call of Troupe */
     uint32_t no_memory;  /* in the turn of a process, a request for memory fails */
     uint32_t stall;      /* a thread is not scheduled for up to 20 ms */
-    uint32_t cut;        /* a simulated connection is reset, when it is read or written */
-    uint32_t part;       /* a read or write moves only a part */
     unsigned most;       /* of all kinds together, in a run; 0: 3 */
     const char *victims; /* labels of processes that may crash, with commas; NULL: all but straight-line ones */
 } tr_sim_faults;

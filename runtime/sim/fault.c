@@ -23,7 +23,7 @@ struct fault {
     int64_t parameter;
 };
 
-static const char *const kind_names[SIM_FAULT_KINDS] = { "crash", "nomem", "stall", "cut", "part" };
+static const char *const kind_names[SIM_FAULT_KINDS] = { "crash", "nomem", "stall" };
 
 static struct {
     bool on, scripted;
@@ -91,7 +91,7 @@ void sim_faults_write(char *out, size_t size)
 static uint32_t rate_of(enum sim_fault kind)
 {
     const tr_sim_faults *rates = &machine.options.faults;
-    const uint32_t all[SIM_FAULT_KINDS] = { rates->crash, rates->no_memory, rates->stall, rates->cut, rates->part };
+    const uint32_t all[SIM_FAULT_KINDS] = { rates->crash, rates->no_memory, rates->stall };
     return all[kind];
 }
 

@@ -135,7 +135,7 @@ void sim_signals_end(void);
 /* ---- fault.c */
 void sim_faults_start(void);
 /* An opportunity for this kind of fault: whether it happens, and its parameter. */
-enum sim_fault { SIM_CRASH, SIM_NOMEM, SIM_STALL, SIM_CUT, SIM_SHORT, SIM_FAULT_KINDS };
+enum sim_fault { SIM_CRASH, SIM_NOMEM, SIM_STALL, SIM_FAULT_KINDS };
 bool sim_fault_now(enum sim_fault kind, int64_t *parameter);
 /* The faults that happened, as a script. */
 void sim_faults_write(char *out, size_t size);

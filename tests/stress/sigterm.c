@@ -54,7 +54,7 @@ static const tr_gen_server worker_server = { .label = "worker",
 
 static int run_tree(void)
 {
-    static char ids[SERVERS][8];
+    static char ids[SERVERS][16];
     tr_child servers[SERVERS];
     for (int i = 0; i < SERVERS; i++) {
         snprintf(ids[i], sizeof ids[i], "w%d", i);
