@@ -190,7 +190,10 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
         uint64_t pid = actor_resolve(to);
         *server = actor_find(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
-        if (LIKELY(status == TR_OK) && kind == KIND_CALL)
+        uint32_t flags = LIKELY(status == TR_OK) ? load_relaxed(&(*server)->flags) : 0;
+        if (UNLIKELY((flags & ACTOR_GONE) != 0)) /* who has its EXIT may still find its pid: relaxed, the EXIT orders */
+            status = TR_ENOPROC;
+        else if (UNLIKELY((flags & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
             status = mailbound_take(context, *server, size);
         if (LIKELY(status == TR_OK))
             return TR_OK;

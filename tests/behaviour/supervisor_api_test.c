@@ -239,8 +239,6 @@ static void gone(void)
     size_t count;
     tr_pid pid, supervisor = with_child(RUNNING);
     done(supervisor);
-    if (HARNESS_SIMULATED)
-        tr_sleep(10); /* the EXIT may come a moment before the pid is nobody's; a call in that moment says TR_EDOWN */
     RULE("SUP-54");
     CHECK_EQ(tr_start_child(supervisor, &(tr_child){ AS(simple, "c") }, &pid), TR_ENOPROC);
     CHECK_EQ(tr_terminate_child(supervisor, "c"), TR_ENOPROC);
