@@ -132,7 +132,11 @@ static inline bool mailbox_put(struct mailbox *box, struct mailbox_node *node)
 }
 
 /* Any thread, for tools: whether the owner was idle, a moment ago. */
-static inline bool mailbox_seems_empty(struct mailbox *box) { return cds_wfcq_empty(&box->head, &box->tail); }
+static inline bool mailbox_seems_empty(struct mailbox *box)
+{
+    /* I1; the tail alone, since the owner writes the dummy's link plainly; relaxed: a look */
+    return __atomic_load_n(&box->tail.p, __ATOMIC_RELAXED) == &box->head.node;
+}
 
 /* Owner. The first node, which stays; MAILBOX_BUSY_NODE; or NULL: empty, which the holder of the token never sees. */
 static inline struct mailbox_node *mailbox_peek(struct mailbox *box)

@@ -337,13 +337,16 @@ struct task *idle_find(struct worker *worker)
         return task;
     atomic_fetch_add_explicit(&scheduler.searching, 1, memory_order_relaxed);
     for (;;) {
-        if (load_relaxed(&worker->revoked) == 0)
+        /* revoked just after its turn: the loop reinstates it first; here it would neither search nor sleep */
+        bool revoked = load_relaxed(&worker->revoked) != 0;
+        if (!revoked)
             task = search(worker);
         if (task != NULL) {
             found(worker);
             return task;
         }
-        if (load_acquire(&scheduler.stopping) != 0 || (worker->spare && load_relaxed(&scheduler.surplus) > 0)) {
+        if (revoked || load_acquire(&scheduler.stopping) != 0 ||
+            (worker->spare && load_relaxed(&scheduler.surplus) > 0)) {
             atomic_fetch_sub_explicit(&scheduler.searching, 1, memory_order_seq_cst);
             return NULL;
         }
