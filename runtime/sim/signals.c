@@ -33,7 +33,7 @@ static void on_abort(int number)
 {
     machine.frozen++;
     signal(number, SIG_DFL);
-    sim_fail("aborted");
+    sim_fail("aborted"); /* NOLINT(bugprone-signal-handler): see above */
 }
 
 int sim_sigaction(int number, const struct sigaction *action, struct sigaction *before)

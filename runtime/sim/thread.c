@@ -134,7 +134,7 @@ int sim_thread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*e
     thread->since_ns = sim_now();
     thread->priority = sim_draw(&machine.choice) | UINT64_C(1) << 63;
     machine.threads[machine.count++] = thread;
-    *id = (pthread_t)(thread->id + 1);
+    *id = (pthread_t)thread->id + 1;
     sim_point();
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -24,10 +25,10 @@ static volatile size_t current_size;
 static void leave_input(int number)
 {
     static const char line[] = "the input that did this: ./fuzz-failed-input\n";
-    FILE *file = fopen("fuzz-failed-input", "wb"); /* not async-signal-safe: the program is lost anyway */
-    if (file != NULL) {
-        fwrite(current, 1, current_size, file);
-        fclose(file);
+    int file = open("fuzz-failed-input", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file >= 0) {
+        (void)!write(file, current, current_size);
+        close(file);
     }
     (void)!write(STDERR_FILENO, line, sizeof line - 1);
     signal(number, SIG_DFL);
@@ -121,7 +122,8 @@ static size_t mutate(uint8_t *data, size_t size)
         return size - gone;
     }
     case 4: {
-        size_t more = below(below(32) + 1) % (size - at + 1);
+        size_t more = below(below(32) + 1), behind = size - at;
+        more = more < behind ? more : behind;
         if (size + more > BYTES_MOST)
             return size;
         memmove(data + at + more, data + at, size - at);

@@ -129,7 +129,7 @@ static uint32_t roll(uint64_t *state, uint32_t below)
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)((z ^ (z >> 31)) % below);
+    return below == 0 ? 0 : (uint32_t)((z ^ (z >> 31)) % below);
 }
 
 static void generate(int64_t number, int length)
