@@ -134,8 +134,10 @@ TEST(reclaim, handed_off_items_are_released_by_another_bins_owner)
     retire_many(&parked, RECLAIM_BATCH_LEAST + 10); /* one batch under way, the rest gathered */
     reclaim_bin_handoff(&parked, NULL);
     memset(&parked, 0xAA, sizeof parked); /* nobody knows it any more */
+    /* on a slow machine they may have been ripe, and released, before the handoff was over */
+    bool left = atomic_load(&released) < RECLAIM_BATCH_LEAST + 10;
     wait_until_released(&other, &context, RECLAIM_BATCH_LEAST + 10);
-    CHECK(last_context == &context);
+    CHECK(!left || last_context == &context);
     reclaim_stop(NULL);
 }
 
