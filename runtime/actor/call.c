@@ -191,7 +191,8 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
         *server = actor_find(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
         uint32_t flags = LIKELY(status == TR_OK) ? load_relaxed(&(*server)->flags) : 0;
-        if (UNLIKELY((flags & ACTOR_GONE) != 0)) /* who has its EXIT may still find its pid: relaxed, the EXIT orders */
+        /* who has its EXIT may still find its pid: relaxed, the EXIT orders; a query is answered at its very end */
+        if (UNLIKELY((flags & ACTOR_GONE) != 0) && kind != KIND_QUERY)
             status = TR_ENOPROC;
         else if (UNLIKELY((flags & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
             status = mailbound_take(context, *server, size);
@@ -251,22 +252,22 @@ static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int6
                                        int *failure_tag)
 {
     uint64_t serial = request->serial;
-    int64_t stamp = timeout_ms >= LONG_TIMEOUT_MS ? tick_stamp() : 0;
+    bool proxy = (load_relaxed(&self->flags) & ACTOR_PROXY) != 0;
+    int64_t stamp = LIKELY(timeout_ms >= LONG_TIMEOUT_MS && !proxy) ? tick_stamp() : 0;
     int64_t deadline = LIKELY(stamp != 0) ? deadline_after(stamp + TICK_SLACK_NS, timeout_ms)
                                           : deadline_after(clock_now(), timeout_ms);
-    int result = LIKELY((load_relaxed(&self->flags) & ACTOR_PROXY) == 0)
-                     ? (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request, reply,
-                                            true)
-                     : (int)foreign_wait(self, serial, deadline, post_request, request, reply);
+    int result = LIKELY(!proxy) ? (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request,
+                                                       reply, true)
+                                : (int)foreign_wait(self, serial, deadline, post_request, request, reply);
     return waited(self, result, reply, failure_tag);
 }
 
 /* A request that was not sent: its room, if the server is still there, and its block are given back. */
-static NOINLINE void take_back(tr_pid to, const struct actor *server, tr_msg *request)
+static NOINLINE void take_back(uint64_t pid, tr_msg *request)
 {
     read_begin();
-    struct actor *found = actor_find(actor_resolve(to));
-    if (found == server && found != NULL && (message_flags(request) & MESSAGE_COUNTED) != 0)
+    struct actor *found = actor_find(pid);
+    if (found != NULL && (message_flags(request) & MESSAGE_COUNTED) != 0)
         mailbound_return(found, message_size(request));
     read_end();
     message_free(context_self(), request);
@@ -282,9 +283,8 @@ static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum
     int status = find_server(context, self, to, kind, size, &server);
     if (UNLIKELY(status != TR_OK))
         return refused(context_self(), self, status);
+    context = context_self(); /* it may have blocked */
     bool bounded = (load_relaxed(&server->flags) & ACTOR_BOUNDED) != 0;
-    if (UNLIKELY(bounded))
-        context = context_self(); /* it may have blocked */
     tr_msg *request = message_copy(context, body, size);
     if (UNLIKELY(request == NULL)) {
         if (kind == KIND_CALL)
@@ -299,10 +299,11 @@ static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum
     if (UNLIKELY(bounded) && kind == KIND_CALL)
         message_flag(request, MESSAGE_COUNTED);
     message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
+    uint64_t server_pid = server->pid;                   /* the section ends on the way */
     int tag_of_failure = 0;
     status = post_and_wait(self, request, timeout_ms, reply, &tag_of_failure);
     if (UNLIKELY(tag_of_failure == CALL_NOT_SENT))
-        take_back(to, server, request);
+        take_back(server_pid, request);
     if (failure_tag != NULL)
         *failure_tag = tag_of_failure;
     return status;

@@ -20,8 +20,7 @@
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
  * Who owns nothing and has no name and no relation does steps 2 to 6, and DEAD, under one LOCK (leave_quietly).
  * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
- * between 7 and 8. Nothing of this allocates but the failures of step 7, which the caller's timeout stands in for when
- * memory is out. */
+ * between 7 and 8. Nothing of this allocates but the failures of step 7, which then say TR_ENOMEM. */
 #ifndef TROUPE_ACTOR_END_H
 #define TROUPE_ACTOR_END_H
 

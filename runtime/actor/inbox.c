@@ -3,6 +3,8 @@
 
 #include "actor/call.h"
 
+#include <sched.h>
+
 /* A consumed message that is out of the queue: whether its block is to be freed now. */
 static bool is_garbage(const struct actor *self, const tr_msg *message)
 {
@@ -105,8 +107,17 @@ void inbox_drop_down(struct actor *self, uint64_t monitor)
     for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message))
         drop_down(message, monitor);
     bool used = self->head_used;
-    for (struct mailbox_node *node = mailbox_peek(&self->mailbox); node != NULL && node != MAILBOX_BUSY_NODE;
-         node = mailbox_next(&self->mailbox, node), used = false)
+    struct mailbox_node *node = mailbox_peek(&self->mailbox), *last = NULL;
+    while (node != NULL) {
+        if (UNLIKELY(node == MAILBOX_BUSY_NODE)) { /* bound: a sender between its two stores */
+            sched_yield();
+            node = last == NULL ? mailbox_peek(&self->mailbox) : mailbox_next(&self->mailbox, last);
+            continue;
+        }
         if (!used)
             drop_down(message_of(node), monitor);
+        used = false;
+        last = node;
+        node = mailbox_next(&self->mailbox, node);
+    }
 }

@@ -206,16 +206,17 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
         retire_watcher_half(context, half);
 }
 
-/* Any thread, inside a read section: removes the monitor whose reply alias has just been used up; one that has
- * signalled is its owner's. */
-static void remove_spent(struct context *context, struct actor *owner, struct relation *half)
+/* Any thread, inside a read section: removes the monitor whose reply alias has just been used up. False: it has
+ * signalled meanwhile; it is its owner's, and the DOWN is the answer. */
+static bool remove_spent(struct context *context, struct actor *owner, struct relation *half)
 {
     for (;;) {
         actor_lock(owner);
         uint64_t target = half->link == NULL ? 0 : half->peer;
+        bool signalled = half->link != NULL && half->peer == 0 && half->twin != NULL;
         actor_unlock(owner);
         if (target == 0)
-            return;
+            return !signalled;
         struct actor *other = actor_find(target);
         if (other == NULL)
             continue; /* it is about to signal: bound: as in detach */
@@ -232,7 +233,7 @@ static void remove_spent(struct context *context, struct actor *owner, struct re
         if (ours) {
             pool_free(context->pool, down);
             retire_watcher_half(context, half);
-            return;
+            return true;
         }
     }
 }
@@ -251,8 +252,8 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
             half->message.tag = 0;
         actor_unlock(actor);
     }
-    if (spent)
-        remove_spent(context, actor, half); /* before its owner can see the message */
+    if (spent) /* before its owner can see the message */
+        active = remove_spent(context, actor, half);
     if (active)
         deliver_to(context, actor, message);
     read_end();

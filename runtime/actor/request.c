@@ -112,18 +112,20 @@ API int tr_check_response(const tr_msg *message, tr_ref request, int *status, tr
 {
     if (!tr_same_ref(tr_ref_of(message), request) || (message->tag != TR_MSG_REPLY && message->tag != TR_MSG_DOWN))
         return 0;
+    struct context *context = api_enter();
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    if (self == NULL)
+        misuse("tr_check_response", "only the process that sent the request has its response");
     if (message->tag == TR_MSG_REPLY) {
-        struct context *own = api_enter();
-        relation_demonitor(own, actor_here(own), request.serial, true); /* the reply has mostly done it already */
-        api_leave(own);
+        relation_demonitor(context, self, request.serial, true); /* the reply has mostly done it already */
+        api_leave(context);
         *reply = tr_keep(message);
         *status = *reply == NULL ? TR_ENOMEM : TR_OK;
         return 1;
     }
     *reply = NULL;
     *status = tr_reason_of(message)->why == TR_WHY_NOPROC ? TR_ENOPROC : TR_EDOWN;
-    struct context *context = api_enter();
-    call_set_last(context, actor_here(context), notice_take(*message_notice((tr_msg *)(uintptr_t)message)));
+    call_set_last(context, self, notice_take(*message_notice((tr_msg *)(uintptr_t)message)));
     api_leave(context);
     return 1;
 }

@@ -5,6 +5,8 @@
 #include "actor/signal.h"
 #include "sched/scheduler.h"
 
+#include <sched.h>
+
 /* ---- the timer */
 
 static int64_t set_armed(struct cold *cold, int64_t due)
@@ -128,6 +130,16 @@ void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline)
     } else if (deadline != NEVER) {
         arm_now(actor, actor->cold, deadline, waiting);
     }
+}
+
+void wait_without_stack(void)
+{
+    struct worker *worker = worker_self();
+    struct task *next = load_relaxed(&worker->next);
+    store_relaxed(&worker->next, NULL);
+    if (next != NULL)
+        schedule_global(next);
+    sched_yield();
 }
 
 void wait_after_park(void *argument)

@@ -30,8 +30,6 @@
 #include "actor/signal.h"
 #include "base/tick.h"
 
-#include <sched.h>
-
 #define WAIT_WAITING(serial) ((serial) << 2 | 1)
 #define WAIT_BUSY(serial)    ((serial) << 2 | 3)
 static inline bool wait_is_waiting(uint64_t word) { return (word & 3) == 1; }
@@ -91,6 +89,10 @@ struct parking {
  * stack be gone, with the caller's *argument. The read section was begun before the switch, on this thread. */
 void wait_after_park(void *argument);
 
+/* A wait that goes on found no other stack: the thread itself waits a moment, and what was to run here next runs
+ * elsewhere. */
+void wait_without_stack(void);
+
 /* The rest of it, after the word is WAITING and the request posted, with a full barrier after the word. */
 void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline);
 static ALWAYS_INLINE void wait_check(struct actor *actor, uint64_t serial, int64_t deadline)
@@ -121,7 +123,7 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
             read_end_apart();
             if (!parking.again)
                 return WAIT_NO_MEMORY;
-            sched_yield(); /* what it waits for is under way: this thread waits; bound: that, or memory comes back */
+            wait_without_stack(); /* what it waits for is under way; bound: that, or memory comes back */
         }
         actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */
         /* acquire: the reply's contents; pairs with the exchange in wait_answer */

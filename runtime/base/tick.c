@@ -18,27 +18,31 @@ static struct gap gaps[GAPS_KEPT]; /* under the lock, as the next two: the lates
 static uint64_t gaps_seen;
 static struct gap forgotten; /* begin: of the latest that was overwritten; length: of the longest of them */
 
+/* Under the lock. */
 static void write_down(int64_t begin, int64_t length)
 {
-    pthread_mutex_lock(&gaps_lock);
     struct gap *place = &gaps[gaps_seen++ % GAPS_KEPT];
     if (place->begin != 0)
         forgotten = (struct gap){ place->begin, place->length > forgotten.length ? place->length : forgotten.length };
     *place = (struct gap){ begin, length };
+}
+
+/* The clock is read after the store, since up to then stamps of the old gap are taken; and all under the lock, so that
+ * who sees the new stamp finds the record of the old one. */
+static void end_gap(int64_t next, int64_t (*clock)(void))
+{
+    pthread_mutex_lock(&gaps_lock);
+    int64_t begin = load_relaxed(&tick_latest);
+    store_release(&tick_latest, next); /* [TC1] release: pairs with [TC2] */
+    int64_t length = clock() - begin;
+    if (begin != 0 && length > TICK_SLACK_NS - RESERVE_NS)
+        write_down(begin, length + RESERVE_NS);
     pthread_mutex_unlock(&gaps_lock);
 }
 
-static void end_gap(int64_t now, int64_t next)
-{
-    int64_t begin = load_relaxed(&tick_latest);
-    if (begin != 0 && now - begin > TICK_SLACK_NS - RESERVE_NS)
-        write_down(begin, now - begin + RESERVE_NS);
-    store_release(&tick_latest, next); /* [TC1] release: the record; pairs with [TC2] */
-}
+void tick_publish(int64_t now, int64_t (*clock)(void)) { end_gap(now, clock); }
 
-void tick_publish(int64_t now) { end_gap(now, now); }
-
-void tick_pause(int64_t now) { end_gap(now, 0); }
+void tick_pause(int64_t (*clock)(void)) { end_gap(0, clock); }
 
 /* The length of the gap that began at `stamp`, if it has ended: at most so much. */
 static int64_t gap_length(int64_t stamp)

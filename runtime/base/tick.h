@@ -6,9 +6,10 @@
  * scheduled, the process was stopped). Such gaps are written down, and `tick_due` adds what is missing before anybody
  * acts on the deadline: never early, whatever the machine does.
  *
- * Invariants: a gap longer than the slack is on record before the tick that ends it is published [TC1]; so who finds
- * that its stamp is no longer the latest [TC2] finds its gap on record, or its gap was short. Orderings: [TC1] release,
- * pairs with [TC2] acquire. Readers are wait-free; `tick_due`, on the path of a timeout, takes a lock. */
+ * Invariants: a tick is published, then the clock is read, and a gap longer than the slack is put on record, all under a
+ * lock. So who finds that its stamp is no longer the latest ([TC2] acquire, pairs with [TC1] release), and then takes
+ * the lock, finds its gap on record, or its gap was short. Readers are wait-free; `tick_due`, on the path of a timeout,
+ * takes the lock. */
 #ifndef TROUPE_BASE_TICK_H
 #define TROUPE_BASE_TICK_H
 
@@ -28,8 +29,9 @@ static ALWAYS_INLINE int64_t tick_stamp(void)
 /* When a deadline that was computed from `stamp` (0: from clock_now) has surely passed, as far as is known at `now`. */
 int64_t tick_due(int64_t stamp, int64_t deadline, int64_t now);
 
-/* The ticking thread only. The gap ends now, and the next begins; or none does, until the next tick_publish. */
-void tick_publish(int64_t now);
-void tick_pause(int64_t now);
+/* The ticking thread only: the gap ends, and the next begins at `now`, which `clock` (clock_now) has just said; or none
+ * does, until the next tick_publish. */
+void tick_publish(int64_t now, int64_t (*clock)(void));
+void tick_pause(int64_t (*clock)(void));
 
 #endif

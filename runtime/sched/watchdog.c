@@ -157,7 +157,7 @@ static bool watch_ring(struct worker *worker, struct watched *seen)
 static void tick(void)
 {
     int64_t now = clock_now();
-    tick_publish(now);
+    tick_publish(now, clock_now);
     if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
         scheduler_expire(&watchdog.context, now);
     bool waiting = inject_count(&scheduler.inject) > 0 || (load_relaxed(&scheduler.polling) == 0 && poller_used());
@@ -184,7 +184,7 @@ static void sleep_until_needed(void)
 {
     reclaim_bin_handoff(watchdog.context.bin, &watchdog.context);
     pool_park(watchdog.context.pool);
-    tick_pause(clock_now());
+    tick_pause(clock_now);
     store_seq_cst(&scheduler.watchdog_asleep, 1); /* [WD1] pairs with [WD2] */
     while (load_seq_cst(&scheduler.awake) == 0 && load_acquire(&watchdog.end) == 0)
         syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
@@ -215,7 +215,7 @@ static void *watch(void *unused)
         if (quiet > SLEEP_AFTER_TICKS)
             sleep_until_needed();
     }
-    tick_pause(clock_now());
+    tick_pause(clock_now);
     context_close(&watchdog.context);
     return NULL;
 }
