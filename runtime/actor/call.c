@@ -129,8 +129,9 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
  * have ended, by now: nothing on its stack is touched; the request itself says where to. Ends with a full barrier.
  * Against the server's death: [DE2] the put, then the look at DEAD; pairs with [DE1], DEAD, then the drain: one of the
  * two sees the other, and the request fails at once. If both do, the second failure finds nobody waiting. */
-static ALWAYS_INLINE void post_inline(tr_msg *request)
+static void post_request(void *argument)
 {
+    tr_msg *request = argument;
     struct context *context = context_self();
     struct actor *server = (struct actor *)(void *)message_next(request);
     uint64_t caller = request->sender, serial = request->serial;
@@ -143,9 +144,29 @@ static ALWAYS_INLINE void post_inline(tr_msg *request)
         call_fail(context, caller, serial, server->ending, 0);
 }
 
-static void post_request(void *request) { post_inline(request); }
+/* The slow ends of after_park. */
+static NOINLINE void post_and_check(struct actor *actor, uint64_t serial, int64_t deadline, tr_msg *request)
+{
+    post_request(request);
+    wait_check(actor, serial, deadline);
+}
 
-/* The same as wait_after_park with post_request, in one piece. */
+static NOINLINE void posted(struct actor *actor, uint64_t serial, int64_t deadline, struct actor *server)
+{
+    if ((load_seq_cst(&server->flags) & ACTOR_DEAD) != 0) /* [DE2] pairs with [DE1] */
+        call_fail(context_self(), actor->pid, serial, server->ending, 0);
+    wait_check(actor, serial, deadline);
+}
+
+static NOINLINE void schedule_posted(struct actor *actor, uint64_t serial, int64_t deadline, struct actor *server)
+{
+    schedule(context_self(), &server->task);
+    fence_after_rmw();
+    posted(actor, serial, deadline, server);
+}
+
+/* The same as wait_after_park with post_request. Nothing is called on the short way: what would have to be saved for it
+ * has to leave the store buffer before the exchange in the mailbox. */
 static void after_park(void *argument)
 {
     const struct parking *parking = argument;
@@ -153,10 +174,28 @@ static void after_park(void *argument)
     uint64_t serial = parking->serial;
     int64_t deadline = parking->deadline;
     tr_msg *request = parking->arg;
+    struct actor *server = (struct actor *)(void *)message_next(request);
+    struct worker *worker = worker_self();
     /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
     store_release(&actor->wait, WAIT_WAITING(serial));
-    post_inline(request);
-    wait_check(actor, serial, deadline);
+    if (UNLIKELY(message_kind(request) == KIND_QUERY || trace_on(TRACE_RUNNABLE))) {
+        post_and_check(actor, serial, deadline, request);
+        return;
+    }
+    if (LIKELY(mailbox_put(&server->mailbox, &request->node))) {
+        if (UNLIKELY(load_relaxed(&worker->next) != NULL || load_relaxed(&worker->revoked) != 0)) {
+            schedule_posted(actor, serial, deadline, server);
+            return;
+        }
+        store_relaxed(&worker->next, &server->task); /* as `schedule` */
+    }
+    fence_after_rmw(); /* [DE2] the put before the look at DEAD; pairs with [DE1] */
+    if (UNLIKELY(((load_seq_cst(&server->flags) & ACTOR_DEAD) | (load_seq_cst(&actor->flags) & ACTOR_SIG)) != 0 ||
+                 load_relaxed(&actor->cold->armed) > deadline)) {
+        posted(actor, serial, deadline, server);
+        return;
+    }
+    read_end();
 }
 
 /* The actor that requests: the caller, or a foreign thread's proxy, with its cold part. NULL: no memory. */

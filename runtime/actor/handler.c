@@ -430,19 +430,12 @@ static NOINLINE void trace_turn(const struct actor *self)
 /* Apart from the blocked, which only have to be found, and quickly. */
 static NOINLINE struct fiber *begin_turn(struct actor *self)
 {
+    actor_note_worker(self);
     if (self->behaviour != NULL)
         take_turn(self);
     else
         begin_entry(self);
     return NULL;
-}
-
-/* For senders that would keep it company. */
-static ALWAYS_INLINE void note_worker(struct actor *self)
-{
-    unsigned index = worker_self()->index;
-    if (UNLIKELY(load_relaxed(&self->ran_on) != index))
-        store_relaxed(&self->ran_on, (uint8_t)(index < RAN_NOWHERE ? index : RAN_NOWHERE));
 }
 
 struct fiber *actor_run(struct task *task)
@@ -452,7 +445,6 @@ struct fiber *actor_run(struct task *task)
         return NULL;
     if (UNLIKELY(trace_on(TRACE_RUN_BEGIN)))
         trace_turn(self);
-    note_worker(self);
     struct fiber *fiber = self->fiber;
     if (fiber == NULL)
         return begin_turn(self);

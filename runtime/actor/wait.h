@@ -80,9 +80,9 @@ struct parking {
     struct actor *actor;
     uint64_t serial;
     int64_t deadline;
-    bool again; /* the wait goes on: the word is BUSY */
-    void (*post)(void *arg);
     void *arg;
+    bool again;              /* for wait_after_park alone, as the next: the wait goes on, the word is BUSY */
+    void (*post)(void *arg); /* NULL: nothing is posted */
 };
 
 /* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and its
@@ -111,8 +111,17 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
                                                       void (*post)(void *arg), void *arg, tr_msg **reply,
                                                       bool in_section)
 {
-    struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
+    struct parking parking; /* what `after` looks at, field by field: each store stands before the request's exchange */
     struct cold *cold = self->cold;
+    bool again = false;
+    parking.actor = self;
+    parking.serial = serial;
+    parking.deadline = deadline;
+    parking.arg = arg;
+    if (after == wait_after_park) {
+        parking.post = post;
+        parking.again = false;
+    }
     store_relaxed(&cold->deadline, deadline);
     store_relaxed(&cold->stamp, stamp);
     for (;;) {
@@ -121,7 +130,7 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
         in_section = false;
         if (UNLIKELY(!worker_block(&self->fiber, after, &parking))) {
             read_end_apart();
-            if (!parking.again)
+            if (!again)
                 return WAIT_NO_MEMORY;
             wait_without_stack(); /* what it waits for is under way; bound: that, or memory comes back */
         }
@@ -131,9 +140,10 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
         if (UNLIKELY(!wait_is_reply(word))) {
             bool late = wait_is_late(cold);
             word = WAIT_BUSY(serial);
-            parking.again = !(wakeable || late);
-            if (parking.again) {
+            again = !(wakeable || late);
+            if (again) {
                 after = wait_after_park;
+                parking.again = true;
                 continue;
             }
             /* acquire: as above, if a reply came */

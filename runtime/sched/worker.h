@@ -34,7 +34,7 @@
 enum {
     WORKERS_MOST = 512,     /* configured ones and spares */
     SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
-    FEW_TURNS = 4,          /* turns between looks at what is pinned to the worker, and at what may be freed */
+    FEW_TURNS = 8,          /* turns between looks at what is pinned to the worker, and at what may be freed */
     HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
 };
 
