@@ -229,7 +229,7 @@ static void cancel_async(struct timer *timer)
     EXPECT_EQ(tr_timer_cancel_async(timer->id), TR_OK);
     const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_TIMER }, model_patience_ms());
     EXPECT(message != NULL);
-    RULE("TMR-04");
+    /* TMR-04 */
     expect_left(*(const int64_t *)tr_expect(message, sizeof(int64_t)), timer);
     timer->active = false;
 }
@@ -240,7 +240,7 @@ static void read_it(const struct timer *timer, bool by_puppet)
     if (!timer->used)
         return;
     let_somebody(by_puppet, &order);
-    RULE("TMR-03");
+    /* TMR-03 */
     expect_left(order.value, timer);
 }
 
