@@ -243,9 +243,9 @@ static void ask_spec(int slot)
     bool template = model.strategy == TR_SIMPLE_ONE_FOR_ONE && slot == model.like.slot;
     int status = tr_get_childspec(real, ids[slot], &spec);
     EXPECT_EQ(status, template || (entry != NULL && !is_pooled()) ? TR_OK : TR_ENOT_FOUND);
-    if (status != TR_OK)
-        return;
     const struct entry *like = template ? &model.like : entry;
+    if (status != TR_OK || like == NULL) /* there is one: checked above */
+        return;
     EXPECT_EQ(spec->restart, like->restart);
     EXPECT_EQ(spec->shutdown_ms, like->brutal ? TR_BRUTAL_KILL : TR_INFINITY);
     EXPECT_EQ(spec->significant, like->significant);
