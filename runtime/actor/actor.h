@@ -48,7 +48,8 @@ enum actor_trait {
     TRAIT_REPORTING = 4,  /* a callback for a report runs */
     TRAIT_CHANGING = 8,   /* the user's function of tr_replace_state runs: an exit in it ends only the function */
     TRAIT_SUSPENDED = 16, /* SYS-01 */
-    TRAIT_ENDING = 32     /* `ending` is why it ends */
+    TRAIT_ENDING = 32,    /* `ending` is why it ends */
+    TRAIT_WORKING = 64    /* where its receiver ran, too, it did more than send; send.c */
 };
 
 enum { RAN_NOWHERE = 255 }; /* or on a worker beyond */

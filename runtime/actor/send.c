@@ -8,9 +8,10 @@
 #include "base/clock.h"
 #include "sched/scheduler.h"
 
-/* A budget that was used up sooner than this after the last was spent on little but sends: 250 ns each, with their
- * handling. */
-#define CHATTY_NS INT64_C(64000)
+/* A budget that was used up sooner than this after the last was spent on little but sends, with their handling: 250 ns
+ * each where the receiver runs on the same worker; 2 us where several cores send to one mailbox of another. */
+#define CHATTY_NS      INT64_C(64000)
+#define CHATTY_AWAY_NS INT64_C(512000)
 
 struct move {
     struct actor *actor;
@@ -36,6 +37,21 @@ static unsigned worker_of(tr_pid to)
     return worker != NULL && load_relaxed(&worker->revoked) == 0 ? index : RAN_NOWHERE;
 }
 
+/* The worker that a sender is to be the guest of, who used up its budget in `since` ns; RAN_NOWHERE: none. Away from
+ * its receiver nobody can tell work from waiting for the mailbox's cache line; who was found to work at home is
+ * believed. */
+static unsigned host_of(struct worker *worker, struct actor *self, tr_pid to, int64_t since)
+{
+    if (since >= CHATTY_AWAY_NS || (self->traits & TRAIT_PINNED) != 0)
+        return RAN_NOWHERE;
+    unsigned host = worker_of(to);
+    if (since < CHATTY_NS)
+        return host;
+    if (host == worker->index)
+        self->traits |= TRAIT_WORKING;
+    return host == worker->index || (self->traits & TRAIT_WORKING) != 0 ? RAN_NOWHERE : host;
+}
+
 /* Makes room for others. Who does little but send goes to its receiver and is not robbed from there: many senders on
  * other cores than their receiver are slower than all of them on its core (D9). */
 static void rest(struct worker *worker, struct actor *self, tr_pid to)
@@ -43,7 +59,7 @@ static void rest(struct worker *worker, struct actor *self, tr_pid to)
     int64_t now = clock_now(), since = now - worker->tired_ns;
     worker->tired_ns = now;
     worker->budget = SEND_BUDGET;
-    struct move where = { self, since < CHATTY_NS && (self->traits & TRAIT_PINNED) == 0 ? worker_of(to) : RAN_NOWHERE };
+    struct move where = { self, host_of(worker, self, to, since) };
     if (where.to == RAN_NOWHERE)
         actor_yield(self);
     else

@@ -1,8 +1,4 @@
-/* idle.c: what a worker does that has no task: look, search, poll, park; and who wakes it.
- *
- * Search (D9). Locality comes first: a task that was just made runnable is best run where it was made. So a thief notes
- * where the victim's ring ends, looks again SEARCH_NS later, and takes half of what was there both times. After
- * SEARCH_ROUNDS looks without a task it parks. The guests of a worker (worker.h) are robbed only while it is revoked.
+/* idle.c: what a worker does that has no task: look, search (steal.c), poll, park; and who wakes it.
  *
  * Two halves of one race, mirrored:
  *     sleeper   sets its bit in `idle`;  [ID2] seq_cst fence;  looks at the global queue, the end, the wheels;  sleeps
@@ -10,17 +6,21 @@
  * One of the two fences comes first in their total order, so either the sleeper sees the task or the producer sees the
  * bit. A producer that sees somebody searching leaves it to them: a searcher that gives up decrements `searching`
  * before its [ID2]. The sleeper in the poll token against a timer that is due earlier: queue/wheel.h has that race;
- * `poll_until` is its "until when". Whoever clears a bit owns the wake-up: it adds the sleeper to `searching` and
- * `awake` and sets its park word; there is no second waker.
+ * `poll_until` is its "until when". The token has the same race: nobody falls asleep while it is free, and a spare that
+ * left it and comes to rest wakes somebody who takes it; all others who leave it come back for it. Whoever clears a bit
+ * owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there is no second waker.
  *
- * What is not woken for: a task in a worker's own ring or next. The watchdog looks at the rings every tick and wakes a
- * thief when a task stayed in one over a tick while somebody is parked; a thief that found more than it can run wakes
- * the next.
+ * What is not woken for: a task in a worker's own next, or in its ring if there are few or thieves are shy. The watchdog
+ * looks at the rings every tick and wakes a thief when a task stayed in one over a tick while somebody is parked; a thief
+ * that robbed more than it can run at once wakes the next. Who comes from the poller with tasks that it will have run in
+ * WORTH_NS, going by its turns before, wakes nobody: neither to share them nor to poll in its place. If it was mistaken,
+ * the watchdog sees.
  *
- * Bounds: a search is SEARCH_ROUNDS * SEARCH_NS of mostly sleep; nothing spins. */
+ * Bounds: a search is SEARCH_ROUNDS naps; nothing spins. */
 #include "base/clock.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
+#include "sched/steal.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEARCH_NS    INT64_C(50000)
+#define WORTH_NS     INT64_C(100000)
 #define BUSY_POLL_NS INT64_C(100000)
 enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64 };
 
@@ -164,12 +164,15 @@ static struct task *own_task(struct worker *worker)
     return task != NULL ? task : take_injected(worker);
 }
 
+/* So many turns are worth a wake-up: they take long, if they are like those before. */
+static bool worth_waking(const struct worker *worker, uint32_t turns) { return turns * worker->turn_ns >= WORTH_NS; }
+
 /* After a look at descriptors or timers made more runnable than one: shares with whoever is parked. */
 static void share(struct worker *worker)
 {
     uint32_t tail;
     uint32_t there = ring_look(&worker->ring, &tail);
-    if (there < 2 || load_relaxed(&scheduler.idle_count) == 0)
+    if (there < 2 || !worth_waking(worker, there) || load_relaxed(&scheduler.idle_count) == 0)
         return;
     struct task *first = NULL, **last = &first;
     uint32_t count = 0;
@@ -184,67 +187,19 @@ static void share(struct worker *worker)
     idle_wake(&worker->context);
 }
 
-struct sight {
-    uint32_t tail;
-    bool seen;
-};
-
-/* Its guests may be robbed: it will not come to them soon. */
-static bool has_stranded(struct worker *victim)
-{
-    return inject_count(&victim->guests) > 0 && load_relaxed(&victim->revoked) != 0;
-}
-
-/* Looks at all rings; true: some had a task. */
-static bool look_around(struct worker *worker, struct sight *sights, unsigned count)
-{
-    bool any = false;
-    for (unsigned i = 0; i < count; i++) {
-        struct worker *victim = load_acquire(&scheduler.workers[i]);
-        sights[i].seen = false;
-        if (victim == NULL || victim == worker)
-            continue;
-        bool queued = ring_look(&victim->ring, &sights[i].tail) > 0;
-        sights[i].seen = queued || has_stranded(victim);
-        any |= sights[i].seen;
-    }
-    return any;
-}
-
-static struct task *rob(struct worker *worker, const struct sight *sights, unsigned count)
-{
-    unsigned start = random_below(&worker->random, count);
-    for (unsigned i = 0; i < count; i++) {
-        unsigned index = (start + i) % count;
-        struct worker *victim = load_acquire(&scheduler.workers[index]);
-        if (!sights[index].seen)
-            continue;
-        struct task *task = has_stranded(victim) ? take_one(&victim->guests) : NULL;
-        if (task == NULL && ring_rob(&worker->ring, &victim->ring, sights[index].tail) > 0)
-            task = ring_take(&worker->ring);
-        if (task == NULL)
-            continue;
-        context_count(&worker->context, COUNT_STEALS);
-        trace_event_now(worker->context.trace, TRACE_STEAL, index);
-        return task;
-    }
-    return NULL;
-}
-
 /* As a member of `searching`. */
 static struct task *search(struct worker *worker)
 {
-    struct sight sights[WORKERS_MOST];
+    struct loot loot;
     for (int round = 0; round < SEARCH_ROUNDS; round++) {
-        unsigned count = load_acquire(&scheduler.worker_count);
         struct task *task = own_task(worker);
         if (task != NULL)
             return task;
-        if (load_relaxed(&scheduler.stopping) != 0 || !look_around(worker, sights, count))
+        if (load_relaxed(&scheduler.stopping) != 0 || !steal_look(worker, &loot))
             return NULL;
         store_relaxed(&worker->park_word, 0);
-        park_sleep(worker, SEARCH_NS);
-        task = rob(worker, sights, count);
+        park_sleep(worker, loot.nap_ns);
+        task = steal(worker, &loot);
         if (task != NULL)
             return task;
     }
@@ -301,7 +256,8 @@ static void park(struct worker *worker)
     if (polls)
         sleep_polling(worker);
     else
-        while (!reason_to_stay(worker) && load_acquire(&worker->park_word) == 0) /* [PK2] acquire: pairs with [PK1] */
+        while (!reason_to_stay(worker) && load_relaxed(&scheduler.polling) != 0 && /* after [ID2] */
+               load_acquire(&worker->park_word) == 0)                              /* [PK2] acquire: pairs with [PK1] */
             park_sleep(worker, -1);
     if (claim(worker->index))
         revive(); /* nobody woke it */
@@ -325,8 +281,10 @@ static void found(struct worker *worker)
     uint32_t tail;
     atomic_thread_fence(
         memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
-    if (inject_count(&scheduler.inject) > 0 || ring_look(&worker->ring, &tail) > 1 ||
-        (load_relaxed(&scheduler.polling) == 0 && poller_used()))
+    uint32_t there = ring_look(&worker->ring, &tail);
+    bool much = worth_waking(worker, there + 1);
+    if (inject_count(&scheduler.inject) > 0 || (there > 1 && (much || worker->robbed)) ||
+        (much && load_relaxed(&scheduler.polling) == 0 && poller_used()))
         idle_wake(&worker->context);
 }
 
@@ -335,6 +293,7 @@ struct task *idle_find(struct worker *worker)
     struct task *task = own_task(worker);
     if (task != NULL)
         return task;
+    steal_judge(worker);
     atomic_fetch_add_explicit(&scheduler.searching, 1, memory_order_relaxed);
     for (;;) {
         /* revoked just after its turn: the loop reinstates it first; here it would neither search nor sleep */
@@ -343,6 +302,7 @@ struct task *idle_find(struct worker *worker)
             task = search(worker);
         if (task != NULL) {
             found(worker);
+            steal_begin(worker);
             return task;
         }
         if (revoked || load_acquire(&scheduler.stopping) != 0 ||
@@ -379,6 +339,9 @@ static void rest(struct worker *worker)
         schedule_global(task);
     settle_memory(worker, true);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] it has left the token, before the look at who is idle */
+    if (load_relaxed(&scheduler.polling) == 0)
+        idle_wake_any(&worker->context);
     store_relaxed(&worker->park_word, 0);
     store_release(&worker->resting,
                   1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */

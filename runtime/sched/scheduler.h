@@ -9,7 +9,7 @@
 #include "queue/wheel.h"
 #include "sched/worker.h"
 
-enum { WHEELS_MOST = 16 };
+enum { WHEELS_MOST = 64 };
 
 /* Between two rounds of timers: what is due meanwhile waits, and is fired by the same round. A timer that comes alone is
  * exactly on time; many cost a wake-up each round, not one each. */
@@ -50,6 +50,8 @@ struct scheduler {
     _Atomic unsigned poller;                                /* who, while asleep in it; WORKERS_MOST: nobody */
     _Atomic int64_t poll_until;                             /* until when it sleeps at most */
     _Atomic int64_t fired_ns;                               /* when timers were fired last; a hint */
+    _Atomic int64_t shy_until_ns;                           /* until when thieves are shy; a hint */
+    _Atomic int64_t shy_ns;                                 /* for how long, that was; 0: the last loot was good */
     CACHE_ALIGNED _Atomic uint32_t awake;                   /* workers that are not parked; the watchdog sleeps on it */
     _Atomic uint32_t watchdog_asleep;
 };
@@ -67,7 +69,7 @@ unsigned scheduler_cores(void);
 /* Timers of one receiver are on one wheel (TMR-08). */
 static inline struct wheel *scheduler_wheel(uint64_t receiver)
 {
-    return scheduler.wheels[(receiver * UINT64_C(0x9E3779B97F4A7C15)) >> 60 & (scheduler.wheel_count - 1)];
+    return scheduler.wheels[(receiver * UINT64_C(0x9E3779B97F4A7C15)) >> 58 & (scheduler.wheel_count - 1)];
 }
 /* After wheel_insert said that its wheel is due earlier now: whoever sleeps until later is woken. */
 void scheduler_timer_earlier(int64_t due_ns);

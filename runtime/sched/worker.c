@@ -35,6 +35,15 @@ static NOINLINE void spill(struct worker *worker, struct task *task)
     idle_wake(&worker->context);
 }
 
+/* A ring that has grown to 4, 8, 16 ... tasks wakes a thief, so that work for many spreads before the watchdog's tick. No
+ * fence: what this misses, the watchdog finds. */
+static void wake_thief(struct worker *worker)
+{
+    uint32_t tail, there = ring_look(&worker->ring, &tail);
+    if (there >= CROWD && (there & (there - 1)) == 0 && load_relaxed(&scheduler.shy_ns) == 0)
+        idle_wake(&worker->context);
+}
+
 void schedule_last(struct context *context, struct task *task)
 {
     struct worker *worker = context->worker;
@@ -44,7 +53,12 @@ void schedule_last(struct context *context, struct task *task)
         spill(worker, task);
 }
 
-NOINLINE void schedule_elsewhere(struct context *context, struct task *task) { schedule_last(context, task); }
+NOINLINE void schedule_elsewhere(struct context *context, struct task *task)
+{
+    schedule_last(context, task);
+    if (load_relaxed(&scheduler.idle_count) > 0 && context->worker != NULL)
+        wake_thief(context->worker);
+}
 
 void schedule_on(struct context *context, unsigned index, struct task *task)
 {
@@ -251,6 +265,7 @@ struct worker *worker_start(unsigned index, bool spare)
         return NULL;
     worker->index = index;
     worker->spare = spare;
+    worker->turn_ns = NS_PER_MS; /* not known yet: worth a wake-up */
     ring_init(&worker->ring);
     inject_init(&worker->pinned);
     inject_init(&worker->guests);

@@ -34,6 +34,7 @@
 enum {
     WORKERS_MOST = 512,     /* configured ones and spares */
     SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
+    CROWD = 4,              /* tasks in a ring that are worth a thief; a power of two */
     FEW_TURNS = 8,          /* turns between looks at what is pinned to the worker, and at what may be freed */
     HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
 };
@@ -59,6 +60,10 @@ struct worker {
     struct inject pinned;            /* by anyone; taken by the owner: tasks that only this worker may run */
     struct inject guests;            /* by anyone; taken by the owner, and by others while it is revoked */
     int64_t tired_ns;                /* (o) when a sender last used up its budget here */
+    int64_t turn_ns;                 /* (o) what a turn took when it was last busy */
+    int64_t busy_since_ns;           /* (o) when it found work after it had none */
+    uint64_t busy_since_turn;        /* (o) */
+    bool robbed;                     /* (o) since then it has robbed another */
     struct random random;            /* (o) */
     unsigned index;                  /* (c) */
     bool spare;                      /* (c) started for a stuck one */

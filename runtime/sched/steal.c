@@ -1,0 +1,110 @@
+/* steal.c: how a worker that has no task takes some from another.
+ *
+ * Locality comes first (D9): a task that was just made runnable is best run where it was made. So a thief notes where the
+ * victim's ring ends, naps, looks again, and takes half of what was there both times. The guests of a worker (worker.h)
+ * are robbed only while it is revoked.
+ *
+ * Bold and shy. Whether stolen work stays with its thief or goes home with its next message cannot be seen in a ring:
+ * sixteen pairs that talk among themselves and a crowd around one server look alike there. So it is tried: bold thieves
+ * nap for BOLD_NAP_NS, rob rings that turned over during the nap, too, and are woken when a ring grows (worker.c). A loot
+ * that kept its thief busy for less than FRUIT_NS was torn off: then all thieves are shy for SHY_LEAST_NS, twice as long
+ * each time up to SHY_MOST_NS: they nap for SHY_NAP_NS and take only what stayed. One good loot ends that. What they
+ * share about it are hints: relaxed, and a lost update is one more or one less try. */
+#include "sched/steal.h"
+
+#include "base/clock.h"
+#include "sched/scheduler.h"
+
+#define BOLD_NAP_NS  INT64_C(10000)
+#define SHY_NAP_NS   INT64_C(50000)
+#define FRUIT_NS     INT64_C(200000)
+#define SHY_LEAST_NS INT64_C(1000000)
+#define SHY_MOST_NS  INT64_C(64000000)
+
+static struct task *take_guest(struct worker *victim)
+{
+    struct task *task;
+    return inject_take(&victim->guests, 1, &task) == 1 ? task : NULL;
+}
+
+/* Its guests may be robbed: it will not come to them soon. */
+static bool has_stranded(struct worker *victim)
+{
+    return inject_count(&victim->guests) > 0 && load_relaxed(&victim->revoked) != 0;
+}
+
+bool steal_look(struct worker *worker, struct loot *loot)
+{
+    struct sight *sights = loot->sights;
+    bool any = false;
+    loot->count = load_acquire(&scheduler.worker_count);
+    loot->bold = clock_now() >= load_relaxed(&scheduler.shy_until_ns);
+    loot->nap_ns = loot->bold ? BOLD_NAP_NS : SHY_NAP_NS;
+    for (unsigned i = 0; i < loot->count; i++) {
+        struct worker *victim = load_acquire(&scheduler.workers[i]);
+        sights[i] = (struct sight){ 0 };
+        if (victim == NULL || victim == worker)
+            continue;
+        sights[i].queued = ring_look(&victim->ring, &sights[i].tail) > 0;
+        sights[i].stranded = has_stranded(victim);
+        any |= sights[i].queued || sights[i].stranded;
+    }
+    return any;
+}
+
+/* What stayed there; if bold, from a ring that turned over meanwhile but was never seen empty, what is there now. */
+static struct task *rob_ring(struct worker *worker, struct worker *victim, uint32_t tail, bool bold)
+{
+    if (ring_rob(&worker->ring, &victim->ring, tail) > 0)
+        return ring_take(&worker->ring);
+    if (!bold || ring_look(&victim->ring, &tail) == 0 || ring_rob(&worker->ring, &victim->ring, tail) == 0)
+        return NULL;
+    return ring_take(&worker->ring);
+}
+
+struct task *steal(struct worker *worker, const struct loot *loot)
+{
+    const struct sight *sights = loot->sights;
+    unsigned start = random_below(&worker->random, loot->count);
+    for (unsigned i = 0; i < loot->count; i++) {
+        unsigned index = (start + i) % loot->count;
+        struct worker *victim = load_acquire(&scheduler.workers[index]);
+        if (!sights[index].queued && !sights[index].stranded)
+            continue;
+        struct task *task = has_stranded(victim) ? take_guest(victim) : NULL;
+        if (task == NULL && sights[index].queued)
+            task = rob_ring(worker, victim, sights[index].tail, loot->bold);
+        if (task == NULL)
+            continue;
+        worker->robbed = true;
+        context_count(&worker->context, COUNT_STEALS);
+        trace_event_now(worker->context.trace, TRACE_STEAL, index);
+        return task;
+    }
+    return NULL;
+}
+
+/* ---- what a worker learns */
+
+void steal_begin(struct worker *worker)
+{
+    worker->busy_since_ns = clock_now();
+    worker->busy_since_turn = load_relaxed(&worker->turns);
+}
+
+void steal_judge(struct worker *worker)
+{
+    int64_t now = clock_now(), shy = 0;
+    uint64_t turns = load_relaxed(&worker->turns) - worker->busy_since_turn;
+    if (turns > 0)
+        worker->turn_ns = (now - worker->busy_since_ns) / (int64_t)turns;
+    if (!worker->robbed)
+        return;
+    worker->robbed = false;
+    if (now - worker->busy_since_ns < FRUIT_NS) {
+        shy = 2 * load_relaxed(&scheduler.shy_ns) + SHY_LEAST_NS; /* relaxed, all three: hints */
+        shy = shy > SHY_MOST_NS ? SHY_MOST_NS : shy;
+        store_relaxed(&scheduler.shy_until_ns, now + shy);
+    }
+    store_relaxed(&scheduler.shy_ns, shy);
+}
