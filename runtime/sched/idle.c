@@ -30,7 +30,7 @@
 
 #define WORTH_NS     INT64_C(100000)
 #define BUSY_POLL_NS INT64_C(100000)
-enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64 };
+enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64, OVERFLOW_SHARE = 32 };
 
 /* ---- futex */
 
@@ -135,11 +135,17 @@ static struct task *take_injected(struct worker *worker)
     uint32_t taken = inject_take(&scheduler.inject, share > INJECT_SHARE_MOST ? INJECT_SHARE_MOST : share, &first);
     if (taken == 0)
         return NULL;
-    for (struct task *task = first->next, *next; task != NULL; task = next) {
-        next = task->next;
-        if (!ring_push(&worker->ring, task))
-            schedule_global(task);
-    }
+    worker_accept(worker, first->next);
+    return first;
+}
+
+/* Some of what it set aside last. */
+static struct task *take_overflow(struct worker *worker)
+{
+    struct task *first;
+    if (overflow_count(&worker->overflow) == 0 || overflow_take_newest(&worker->overflow, OVERFLOW_SHARE, &first) == 0)
+        return NULL;
+    worker_accept(worker, first->next);
     return first;
 }
 
@@ -161,7 +167,9 @@ static struct task *own_task(struct worker *worker)
         task = take_one(&worker->pinned);
     if (task == NULL)
         task = take_one(&worker->guests);
-    return task != NULL ? task : take_injected(worker);
+    if (task == NULL)
+        task = take_injected(worker);
+    return task != NULL ? task : take_overflow(worker);
 }
 
 /* So many turns are worth a wake-up: they take long, if they are like those before. */
@@ -193,6 +201,8 @@ static struct task *search(struct worker *worker)
     struct loot loot;
     for (int round = 0; round < SEARCH_ROUNDS; round++) {
         struct task *task = own_task(worker);
+        if (task == NULL)
+            task = steal_overflow(worker);
         if (task != NULL)
             return task;
         if (load_relaxed(&scheduler.stopping) != 0 || !steal_look(worker, &loot))
@@ -212,7 +222,8 @@ static bool reason_to_stay(struct worker *worker)
 {
     return inject_count(&scheduler.inject) > 0 || inject_count(&worker->pinned) > 0 ||
            inject_count(&worker->guests) > 0 || load_relaxed(&scheduler.stopping) != 0 ||
-           load_relaxed(&worker->next) != NULL || (worker->spare && load_relaxed(&scheduler.surplus) > 0);
+           load_relaxed(&worker->next) != NULL || steal_overflows() ||
+           (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 
 /* In the poll token, until there is an event, an interrupt, or the next timer is due. Announced. */
@@ -283,7 +294,7 @@ static void found(struct worker *worker)
         memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
     uint32_t there = ring_look(&worker->ring, &tail);
     bool much = worth_waking(worker, there + 1);
-    if (inject_count(&scheduler.inject) > 0 || (there > 1 && (much || worker->robbed)) ||
+    if (inject_count(&scheduler.inject) > 0 || steal_overflows() || (there > 1 && (much || worker->robbed)) ||
         (much && load_relaxed(&scheduler.polling) == 0 && poller_used()))
         idle_wake(&worker->context);
 }
@@ -335,7 +346,8 @@ static void rest(struct worker *worker)
 {
     struct task *task = load_relaxed(&worker->next);
     store_relaxed(&worker->next, NULL);
-    for (; task != NULL || (task = ring_take(&worker->ring)) != NULL; task = NULL)
+    for (; task != NULL || (task = ring_take(&worker->ring)) != NULL || (task = take_overflow(worker)) != NULL;
+         task = NULL)
         schedule_global(task);
     settle_memory(worker, true);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);

@@ -13,6 +13,7 @@
 #include "sched/steal.h"
 
 #include "base/clock.h"
+#include "queue/task.h"
 #include "sched/scheduler.h"
 
 #define BOLD_NAP_NS  INT64_C(10000)
@@ -25,6 +26,34 @@ static struct task *take_guest(struct worker *victim)
 {
     struct task *task;
     return inject_take(&victim->guests, 1, &task) == 1 ? task : NULL;
+}
+
+bool steal_overflows(void)
+{
+    unsigned count = load_acquire(&scheduler.worker_count);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = load_acquire(&scheduler.workers[i]);
+        if (worker != NULL && overflow_count(&worker->overflow) > 0)
+            return true;
+    }
+    return false;
+}
+
+struct task *steal_overflow(struct worker *worker)
+{
+    unsigned count = load_acquire(&scheduler.worker_count), start = random_below(&worker->random, count);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *victim = load_acquire(&scheduler.workers[(start + i) % count]);
+        struct task *first;
+        if (victim == NULL || overflow_count(&victim->overflow) == 0 ||
+            overflow_take_oldest(&victim->overflow, RING_SIZE, &first) == 0)
+            continue;
+        worker_accept(worker, first->next);
+        context_count(&worker->context, COUNT_STEALS);
+        trace_event_now(worker->context.trace, TRACE_STEAL, victim->index);
+        return first;
+    }
+    return NULL;
 }
 
 /* Its guests may be robbed: it will not come to them soon. */

@@ -18,6 +18,12 @@ struct loot {
     struct sight sights[WORKERS_MOST];
 };
 
+/* Whether some worker has set tasks aside: any thread. */
+bool steal_overflows(void);
+/* The oldest batch of some worker: one task is returned and the rest is in this worker's ring, which was empty. NULL:
+ * there is none. At once and without a nap: it is more than its owner can run soon. */
+struct task *steal_overflow(struct worker *worker);
+
 /* Looks at all workers. True: some have what may be stolen. */
 bool steal_look(struct worker *worker, struct loot *loot);
 /* After the nap: takes half of a ring, of which one is returned and the rest is in the worker's ring, which was empty.

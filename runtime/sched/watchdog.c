@@ -144,12 +144,13 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
 
 /* ---- the tick */
 
-/* True: a task that was in the ring at the last tick may still be there, or a guest of a revoked worker. */
+/* True: a task that was in the ring, or set aside, at the last tick may still be there, or a guest of a revoked worker. */
 static bool watch_ring(struct worker *worker, struct watched *seen)
 {
     uint32_t tail;
     bool stranded = load_relaxed(&worker->revoked) != 0 && inject_count(&worker->guests) > 0;
-    bool there = ring_look(&worker->ring, &tail) > 0 || stranded, waited = there && seen->ring_waited;
+    bool there = ring_look(&worker->ring, &tail) > 0 || overflow_count(&worker->overflow) > 0 || stranded,
+         waited = there && seen->ring_waited;
     seen->ring_waited = there;
     return waited;
 }

@@ -19,7 +19,7 @@ void schedule_global(struct task *task)
     idle_wake(context_self());
 }
 
-/* The ring is full: its older half goes to the global queue, and the task behind it, under one lock. */
+/* The ring is full: its older half is set aside, and the task behind it. */
 static NOINLINE void spill(struct worker *worker, struct task *task)
 {
     struct task *first = task, **end = &first;
@@ -29,10 +29,20 @@ static NOINLINE void spill(struct worker *worker, struct task *task)
         end = &old->next;
     }
     *end = task;
-    inject_put(&scheduler.inject, first, task, count);
+    if (!overflow_put(&worker->overflow, first, task, count))
+        inject_put(&scheduler.inject, first, task, count);
     atomic_thread_fence(
         memory_order_seq_cst); /* [ID1] the tasks before the look at who is idle; pairs with [ID2] in idle.c */
     idle_wake(&worker->context);
+}
+
+void worker_accept(struct worker *worker, struct task *first)
+{
+    for (struct task *task = first, *next; task != NULL; task = next) {
+        next = task->next;
+        if (!ring_push(&worker->ring, task))
+            schedule_global(task);
+    }
 }
 
 /* A ring that has grown to 4, 8, 16 ... tasks wakes a thief, so that work for many spreads before the watchdog's tick. No
@@ -93,8 +103,10 @@ static void keep_house(struct worker *worker)
     if (next != NULL && ring_push(&worker->ring, next)) /* its donors have had their slice */
         store_relaxed(&worker->next, NULL);
     struct task *first;
-    if (inject_count(&scheduler.inject) > 0 && inject_take(&scheduler.inject, 1, &first) == 1 &&
-        !ring_push(&worker->ring, first))
+    uint32_t taken = inject_count(&scheduler.inject) > 0 ? inject_take(&scheduler.inject, 1, &first) : 0;
+    if (worker->tick % OVERFLOW_TURNS == 0 && taken == 0 && overflow_count(&worker->overflow) > 0)
+        taken = overflow_take_oldest(&worker->overflow, 1, &first);
+    if (taken == 1 && !ring_push(&worker->ring, first))
         schedule_global(first);
 }
 
@@ -269,6 +281,7 @@ struct worker *worker_start(unsigned index, bool spare)
     ring_init(&worker->ring);
     inject_init(&worker->pinned);
     inject_init(&worker->guests);
+    overflow_init(&worker->overflow);
     bool good = prepare(worker);
     if (good && pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
         fiber_destroy(worker->fiber);

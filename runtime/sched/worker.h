@@ -9,7 +9,8 @@
  * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
  *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
  *     ring    FIFO; may be robbed (idle.c)
- *     inject  global: the ring is full, the waker is no worker, or the worker is revoked
+ *     overflow  of one worker: what its ring had no room for, in batches: newest first, robbed oldest first
+ *     inject  global: the waker is no worker, or the worker is revoked, or its overflow is full
  *     pinned  of one worker: tasks that it alone may run (schedule_on); never robbed
  *     guests  of one worker: tasks that do little but send to what runs there (schedule_with): torn from it, each of
  *             their messages would cost what cache lines cost between cores; robbed only if the worker is revoked
@@ -26,6 +27,7 @@
 
 #include "base/random.h"
 #include "queue/inject.h"
+#include "queue/overflow.h"
 #include "queue/ring.h"
 #include "queue/task.h"
 #include "sched/context.h"
@@ -33,9 +35,10 @@
 
 enum {
     WORKERS_MOST = 512,     /* configured ones and spares */
-    SEND_BUDGET = 256,      /* sends of one turn before its sender makes room for the receivers */
+    SEND_BUDGET = 192,      /* sends of one turn before its sender makes room for the receivers: they fit in the ring */
     CROWD = 4,              /* tasks in a ring that are worth a thief; a power of two */
     FEW_TURNS = 8,          /* turns between looks at what is pinned to the worker, and at what may be freed */
+    OVERFLOW_TURNS = 1024,  /* turns after which one is taken of what was set aside first */
     HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
 };
 
@@ -59,6 +62,7 @@ struct worker {
     void *after_reset_arg;           /* (o) */
     struct inject pinned;            /* by anyone; taken by the owner: tasks that only this worker may run */
     struct inject guests;            /* by anyone; taken by the owner, and by others while it is revoked */
+    struct overflow overflow;        /* by the owner; taken by the owner and by others */
     int64_t tired_ns;                /* (o) when a sender last used up its budget here */
     int64_t turn_ns;                 /* (o) what a turn took when it was last busy */
     int64_t busy_since_ns;           /* (o) when it found work after it had none */
@@ -101,6 +105,9 @@ static inline void schedule(struct context *context, struct task *task)
 void schedule_last(struct context *context, struct task *task);
 /* The same into the global queue. */
 void schedule_global(struct task *task);
+
+/* The worker itself: puts a chain of tasks, which may be NULL, into its ring. */
+void worker_accept(struct worker *worker, struct task *first);
 
 /* Hands the task to one worker, which is no spare (spares rest), and wakes it if it is parked. A stuck worker runs it
  * when it comes back. */
