@@ -171,18 +171,93 @@ static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag,
     return message != NULL;
 }
 
+static NOINLINE int send_any(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+{
+    return LIKELY(send_short(to, kind, tag, body, size)) ? TR_OK : send_or_wait(to, kind, tag, body, size, NULL);
+}
+
+/* The ways out of send_word, each of them a call at its end.
+ *
+ * Nothing was sent. */
+static NOINLINE int send_otherwise(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+{
+    read_end();
+    runtime_leave(worker_self());
+    return send_any(to, kind, tag, body, size);
+}
+
+/* It was; the receiver is still to be scheduled, or, with NULL, not; and there is something to record, or there may be. */
+static NOINLINE int send_finish(struct context *context, struct actor *self, struct actor *receiver, tr_pid to)
+{
+    if (receiver != NULL) {
+        trace_event_now(context->trace, TRACE_RUNNABLE, receiver->pid);
+        schedule(context, &receiver->task);
+    }
+    trace_event(context->trace, TRACE_SEND, to.id);
+    read_end();
+    after_send(context, self, to);
+    runtime_leave(worker_self());
+    return TR_OK;
+}
+
+/* It was; the sender is tired, or has a signal. */
+static NOINLINE int send_pause(struct context *context, struct actor *self, tr_pid to)
+{
+    read_end();
+    pause_sender(context->worker, self, to, context->worker->budget <= 0);
+    runtime_leave(worker_self());
+    return TR_OK;
+}
+
+/* From a process to a pid, a word or nothing, in one piece and without a call in its middle: so no register has to be
+ * saved, and few stores stand before the mailbox's exchange, which waits for all of them. */
+static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+{
+    struct context *context = context_self();
+    struct worker *worker = context == NULL ? NULL : context->worker;
+    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
+    if (UNLIKELY(task == NULL || (to.id & PID_NAME_BIT) != 0))
+        return send_any(to, kind, tag, body, size);
+    struct actor *self = actor_of_task(task);
+    runtime_enter(worker);
+    read_begin();
+    struct actor *receiver = actor_find(to.id);
+    bool unbound = receiver != NULL && (load_relaxed(&receiver->flags) & ACTOR_BOUNDED) == 0;
+    tr_msg *message = LIKELY(unbound) ? pool_alloc_at_hand(context->pool) : NULL;
+    if (UNLIKELY(message == NULL))
+        return send_otherwise(to, kind, tag, body, size);
+    message->sender = self->pid;
+    message->serial = 0;
+    message->tag = tag;
+    message->meta = (uint32_t)size | (uint32_t)kind << 24;
+    ((char *)(message + 1))[size] = 0;
+    if (size > 0)
+        memcpy(message + 1, body, 8);
+    bool idle = mailbox_put(&receiver->mailbox, &message->node);
+    bool recorded = trace_on(TRACE_RUNNABLE) || trace_on(TRACE_SEND);
+    if (UNLIKELY(recorded || (idle && !schedule_next(worker, &receiver->task))))
+        return send_finish(context, self, idle ? receiver : NULL, to);
+    if (UNLIKELY(--worker->budget <= 0 || signal_pending(self)))
+        return send_pause(context, self, to);
+    read_end();
+    runtime_leave(worker_self());
+    return TR_OK;
+}
+
 API int tr_send(tr_pid to, int tag, const void *body, size_t size)
 {
     if (UNLIKELY(tag < 1))
         return TR_EINVAL;
-    return LIKELY(send_short(to, KIND_INFO, tag, body, size)) ? TR_OK
-                                                              : send_or_wait(to, KIND_INFO, tag, body, size, NULL);
+    return LIKELY(size == 8 || size == 0) ? send_word(to, KIND_INFO, tag, body, size)
+                                          : send_any(to, KIND_INFO, tag, body, size);
 }
 
 API int tr_cast(tr_pid to, int tag, const void *body, size_t size)
 {
-    if (UNLIKELY(!send_short(to, KIND_CAST, tag, body, size)))
-        send_or_wait(to, KIND_CAST, tag, body, size, NULL);
+    if (LIKELY(size == 8 || size == 0))
+        send_word(to, KIND_CAST, tag, body, size);
+    else
+        send_any(to, KIND_CAST, tag, body, size);
     return TR_OK;
 }
 

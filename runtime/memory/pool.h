@@ -189,6 +189,18 @@ static inline void *pool_alloc(struct pool *mine, size_t size)
     return block;
 }
 
+/* Owner. A block of POOL_GRAIN bytes if one is at hand; NULL: pool_alloc may have one. Calls nothing. */
+static ALWAYS_INLINE void *pool_alloc_at_hand(struct pool *mine)
+{
+    struct slab *slab = mine->bins[0].current;
+    struct free_block *block = slab->free;
+    if (POOL_COUNTS || UNLIKELY(block == NULL)) /* each request is counted once */
+        return NULL;
+    slab->free = BLOCK_MARKS ? block_mark_used(block, POOL_GRAIN, POOL_GRAIN) : block->next;
+    store_relaxed(&slab->used, load_relaxed(&slab->used) + 1); /* relaxed: only counters look in from outside */
+    return block;
+}
+
 /* Owner of `mine`; the block may come from any pool. */
 static inline void pool_free(struct pool *mine, void *block)
 {

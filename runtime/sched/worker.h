@@ -89,15 +89,22 @@ static inline struct worker *worker_self(void)
 /* The slow half: next is taken, the ring is full, there is no worker, or it is revoked. */
 void schedule_elsewhere(struct context *context, struct task *task);
 
+/* On the worker itself. True: the task runs next; false: it is to be scheduled otherwise. */
+static ALWAYS_INLINE bool schedule_next(struct worker *worker, struct task *task)
+{
+    if (UNLIKELY(load_relaxed(&worker->next) != NULL || load_relaxed(&worker->revoked) != 0))
+        return false;
+    /* relaxed: only this thread runs it, or a watchdog that was ordered by a membarrier */
+    store_relaxed(&worker->next, task);
+    return true;
+}
+
 /* Makes a task run. By whoever has its run token, which goes to the worker that runs it. Any thread with a context,
  * inside the runtime. */
 static inline void schedule(struct context *context, struct task *task)
 {
     struct worker *worker = context->worker;
-    if (LIKELY(worker != NULL) && load_relaxed(&worker->next) == NULL && LIKELY(load_relaxed(&worker->revoked) == 0))
-        store_relaxed(&worker->next,
-                      task); /* relaxed: only this thread runs it, or a watchdog that was ordered by a membarrier */
-    else
+    if (UNLIKELY(worker == NULL || !schedule_next(worker, task)))
         schedule_elsewhere(context, task);
 }
 
