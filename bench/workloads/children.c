@@ -145,5 +145,6 @@ const struct workload bench_children = {
     .what = "an EXIT, a start_child, a terminate_child: with few children against with many",
     .defaults = { { "few", "100" }, { "many", "100000" }, { "rounds", "100" }, { "batches", "51" } },
     .run = children_run,
+    .own = true,
     .quiet = true
 };

@@ -304,5 +304,6 @@ const struct workload bench_crash = {
     .what = "n supervised crashes of mixed kinds, under load",
     .defaults = { { "n", "200000" }, { "c", "64" }, { "load", "8" }, { "faults", "1" } },
     .run = crash_run,
+    .own = true,
     .quiet = true
 };

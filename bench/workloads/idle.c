@@ -1,4 +1,5 @@
-/* idle.c: what waiting costs: idle (servers between messages) and blocked (straight-line processes in receive). */
+/* idle.c: what waiting costs: idle (servers between messages: memory), idlecpu (the same: CPU time) and blocked
+ * (straight-line processes in receive). */
 #include "workloads.h"
 
 #include <stdatomic.h>
@@ -72,6 +73,35 @@ const struct workload bench_idle = { .name = "idle",
                                      .defaults = { { "n", "1000000" }, { "variant", "plain" } },
                                      .run = idle_run };
 
+/* ---- idlecpu: the CPU time of a system in which nothing happens */
+
+static void idlecpu_run(struct bench *bench)
+{
+    enum { SETTLE_MS = 1000 }; /* what the start leaves behind is cleared away meanwhile */
+    uint64_t n = bench_number(bench, "n"), sum = 0;
+    tr_pid *pids = touched_pids(n);
+    for (uint64_t i = 0; i < n; i++) {
+        pids[i] = start_plain((tr_pid){ 0 }, i + 1);
+        sum += bench_call_counter(pids[i], COUNTER_TOTAL);
+    }
+    bench_verify("the sum of states", sum, bench_sum_to(n));
+    tr_sleep(SETTLE_MS);
+    double cpu_before = bench_cpu_seconds();
+    int64_t start = tr_now_ns();
+    tr_sleep((int64_t)bench_number(bench, "seconds") * 1000);
+    double cpu = bench_cpu_seconds() - cpu_before, wall = (double)(tr_now_ns() - start) / 1e9;
+    bench_result_seconds(bench, n, wall);
+    bench_extra(bench, "cpu_seconds", cpu);
+    bench_extra(bench, "cpu_percent", 100 * cpu / wall);
+    for (uint64_t i = 0; i < n; i++) /* each is still there */
+        bench_verify("a server's state", bench_call_counter(pids[i], COUNTER_INCREMENT), i + 2);
+}
+
+const struct workload bench_idlecpu = { .name = "idlecpu",
+                                        .what = "CPU time while n servers wait (cpu_percent: of one core)",
+                                        .defaults = { { "n", "100000" }, { "seconds", "10" } },
+                                        .run = idlecpu_run };
+
 /* ---- blocked: n straight-line processes in receive, each on a stack of its own; each answers one message and ends */
 
 enum { QUESTION = 1, ANSWER };
@@ -137,4 +167,5 @@ static void blocked_run(struct bench *bench)
 const struct workload bench_blocked = { .name = "blocked",
                                         .what = "n processes blocked in receive, each answers once, ends",
                                         .defaults = { { "n", "1000000" }, { "stack", "0" } },
-                                        .run = blocked_run };
+                                        .run = blocked_run,
+                                        .own = true };

@@ -21,6 +21,7 @@ const struct workload *const bench_workloads[] = {
     &bench_cast,
     &bench_timers,
     &bench_idle,
+    &bench_idlecpu,
     &bench_blocked,
     &bench_restart,
     &bench_children,

@@ -1,8 +1,6 @@
 /* timers.c: the workload timers: n one-shot timers, due uniformly over a second, each one message to its owner. */
 #include "workloads.h"
 
-#include <sys/resource.h>
-
 enum { OWNERS = 1000, SPAN_MS = 1000 };
 
 struct owner {
@@ -36,14 +34,6 @@ static const tr_actor owner_actor = {
     .label = "owner", .state_size = sizeof(struct owner), .start = owner_start, .handle = owner_handle
 };
 
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 static void timers_run(struct bench *bench)
 {
     struct owner owner = { .coordinator = tr_self(), .timers = bench_number(bench, "n") };
@@ -53,12 +43,12 @@ static void timers_run(struct bench *bench)
         owner.first = (uint64_t)i + 1;
         pids[i] = bench_start(&owner_actor, &owner, sizeof owner);
     }
-    double cpu_before = cpu_seconds();
+    double cpu_before = bench_cpu_seconds();
     int64_t start = tr_now_ns();
     for (int i = 0; i < OWNERS; i++)
         bench_go(pids[i]);
     uint64_t sum = bench_reports(OWNERS);
-    bench_result_seconds(bench, owner.timers, cpu_seconds() - cpu_before);
+    bench_result_seconds(bench, owner.timers, bench_cpu_seconds() - cpu_before);
     double wall_seconds = (double)(tr_now_ns() - start) / 1e9;
     bench_extra(bench, "wall_seconds", wall_seconds);
     bench_verify("sum", sum, bench_sum_to(owner.timers));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const char *bench_text(const struct bench *bench, const char *name)
@@ -93,4 +94,12 @@ uint64_t bench_descriptors(void)
         count++;
     closedir(folder);
     return count - 3; /* ".", "..", and the folder itself */
+}
+
+double bench_cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }

@@ -33,6 +33,7 @@ struct workload {
     const char *what; /* for the list */
     struct bench_parameter defaults[BENCH_PARAMETERS];
     void (*run)(struct bench *bench);
+    bool own;   /* Troupe's: not defined for all peers alike */
     bool quiet; /* crashes are its work: no reports of them, and none of those that are made is shown */
 };
 
@@ -74,5 +75,6 @@ uint64_t bench_sum_to(uint64_t n);
 
 uint64_t bench_resident_bytes(void);
 uint64_t bench_descriptors(void);
+double bench_cpu_seconds(void); /* of all threads, in user mode and in the kernel */
 
 #endif

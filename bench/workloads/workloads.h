@@ -7,8 +7,8 @@
 /* The workloads themselves. */
 extern const struct workload bench_pingpong, bench_pairs, bench_ring, bench_rings, bench_counting, bench_fanin,
     bench_spawn, bench_spawnchain, bench_skynet, bench_big, bench_chameneos, bench_call, bench_calls, bench_callname,
-    bench_cast, bench_timers, bench_idle, bench_blocked, bench_restart, bench_children, bench_crash, bench_hog,
-    bench_selective, bench_nqueens;
+    bench_cast, bench_timers, bench_idle, bench_idlecpu, bench_blocked, bench_restart, bench_children, bench_crash,
+    bench_hog, bench_selective, bench_nqueens;
 
 /* A number for an adder (messages.c), which takes `count` of them and reports their sum to the process that started it.
  */

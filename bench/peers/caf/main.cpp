@@ -75,6 +75,7 @@ const std::map<std::string, workload> workloads = {
   {"cast", {counting, {{"n", 3000000}}}},
   {"timers", {timers, {{"n", 500000}}}},
   {"idle", {idle, {{"n", 1000000}}}},
+  {"idlecpu", {idlecpu, {{"n", 100000}, {"seconds", 10}}}},
   {"restart", {restart, {{"n", 20000}}}},
   {"hog", {hog, {{"hogs", 4}, {"n", 2000}}}},
   {"selective", {selective, {{"n", 20000}}}},

@@ -93,6 +93,7 @@ outcome calls(const run& r);
 outcome callname(const run& r);
 outcome timers(const run& r);
 outcome idle(const run& r);
+outcome idlecpu(const run& r);
 outcome restart(const run& r);
 outcome hog(const run& r);
 outcome selective(const run& r);

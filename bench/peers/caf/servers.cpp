@@ -1,10 +1,11 @@
-// Workloads of synchronous calls, timers, and servers that wait: call, calls, callname, timers, idle, selective.
+// Workloads of synchronous calls, timers, and servers that wait: call, calls, callname, timers, idle, idlecpu, selective.
 #include "peer.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <thread>
 
 using namespace caf;
 
@@ -249,6 +250,22 @@ outcome idle(const run& r) {
   if (r.system.registry().running() < n)
     fail("not all servers are alive");
   return {n, seconds, {{"bytes_per_actor", static_cast<double>(after - before) / static_cast<double>(n)}}};
+}
+
+// The CPU time that n idle servers, each of which has answered one call, cost while they wait.
+outcome idlecpu(const run& r) {
+  auto n = r["n"];
+  auto from = r.system.spawn<starter>(r.coordinator(), n);
+  verify("sum of the answers", r.timed({from}, 1).first, n * (n - 1) / 2);
+  std::this_thread::sleep_for(std::chrono::seconds(1)); // what the start leaves behind is cleared away meanwhile
+  auto before = cpu_seconds();
+  auto start = wall_clock::now();
+  std::this_thread::sleep_for(std::chrono::seconds(r["seconds"]));
+  auto cpu = cpu_seconds() - before;
+  auto wall = seconds_since(start);
+  if (r.system.registry().running() < n)
+    fail("not all servers are alive");
+  return {n, wall, {{"cpu_seconds", cpu}, {"cpu_percent", 100 * cpu / wall}}};
 }
 
 outcome selective(const run& r) {

@@ -21,6 +21,7 @@ workloads() ->
       cast        => {fun servers:cast/1,           [{n, 3000000}]},
       timers      => {fun servers:timers/1,         [{n, 500000}]},
       idle        => {fun servers:idle/1,           [{n, 1000000}]},
+      idlecpu     => {fun servers:idlecpu/1,        [{n, 100000}, {seconds, 10}]},
       restart     => {fun servers:restart/1,        [{n, 20000}]},
       hog         => {fun cpu:hog/1,                [{hogs, 4}, {n, 2000}]},
       selective   => {fun servers:selective/1,      [{n, 20000}]},

@@ -2,7 +2,7 @@
 -module(servers).
 -behaviour(gen_server).
 
--export([call/1, calls/1, callname/1, cast/1, timers/1, idle/1, restart/1, selective/1]).
+-export([call/1, calls/1, callname/1, cast/1, timers/1, idle/1, idlecpu/1, restart/1, selective/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2]).
 -import(kit, [result/2, result/3, timed/1, verify/2, sum_to/1, repeat/2, start_all/1, wait_for_go/0, report/2,
               sum_of_reports/1, receive_sum/2]).
@@ -14,7 +14,7 @@
 -define(CPU_TICKS_PER_SECOND, 100). % unit of /proc/self/stat
 
 %%% ---------------------------------------------------------------------------------------------------------------
-%%% The gen_server used by call, calls, callname, cast, idle, restart and selective: its state is one counter.
+%%% The gen_server used by call, calls, callname, cast, idle, idlecpu, restart and selective: its state is one counter.
 %%% init/1 is also the callback of the supervisor in `restart`.
 
 init({counter, Count}) ->
@@ -122,6 +122,27 @@ start_idle_servers(0, Sum) ->
 start_idle_servers(N, Sum) ->
     Answer = gen_server:call(start_counter_server(N), total),
     start_idle_servers(N - 1, Sum + Answer).
+
+%% The CPU time that idle servers, each of which has answered one call, cost while they wait.
+idlecpu(#{n := N, seconds := Wanted}) ->
+    {Sum, _} = timed(fun() -> start_idle_servers(N, 0) end),
+    verify(sum_to(N), Sum),
+    erlang:garbage_collect(),
+    timer:sleep(1000), % what the start leaves behind is cleared away meanwhile
+    Before = cpu_nanoseconds(),
+    {ok, Seconds} = timed(fun() -> timer:sleep(Wanted * 1000) end),
+    Cpu = (cpu_nanoseconds() - Before) / 1.0e9,
+    verify(true, erlang:system_info(process_count) > N),
+    result(N, Seconds, [{cpu_seconds, Cpu}, {cpu_percent, 100 * Cpu / Seconds}]).
+
+%% Of all threads, finer than the ticks of cpu_seconds/0: the first field of each one's schedstat.
+cpu_nanoseconds() ->
+    {ok, Threads} = file:list_dir("/proc/self/task"),
+    lists:sum([cpu_nanoseconds(Thread) || Thread <- Threads]).
+
+cpu_nanoseconds(Thread) ->
+    {ok, Schedstat} = file:read_file(["/proc/self/task/", Thread, "/schedstat"]),
+    binary_to_integer(hd(string:lexemes(Schedstat, " "))).
 
 resident_bytes() ->
     {ok, Statm} = file:read_file("/proc/self/statm"),

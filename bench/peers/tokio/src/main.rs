@@ -117,6 +117,9 @@ fn workload(name: &str) -> Option<(Defaults, Workload)> {
         "idle" => (&[("n", 1_000_000)], |rt, p| {
             within(rt, spawning::idle(p.get("n")))
         }),
+        "idlecpu" => (&[("n", 100_000), ("seconds", 10)], |rt, p| {
+            within(rt, spawning::idlecpu(p.get("n"), p.get("seconds")))
+        }),
         "restart" => (&[("n", 20_000)], |rt, p| {
             within(rt, supervise::restart(p.get("n")))
         }),
