@@ -27,7 +27,7 @@ static const struct command {
     const char *name, *arguments, *what;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { "bench", "WORKLOAD [key=value ...]", "run a benchmark workload, print its result as a line of JSON",
+    { "bench", "[WORKLOAD ...] [key=value ...]", "run benchmark workloads, print each one's result as a line of JSON",
       bench_command },
     { "record", "[-o FILE] -- PROGRAM ARGS...", "run a program, write what its workers did as a trace for Perfetto",
       record_command },
@@ -47,7 +47,7 @@ static void print_help(FILE *out)
 {
     fprintf(out, "usage: troupe COMMAND ...\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(out, "  troupe %-8s%-30s%s\n", commands[i].name, commands[i].arguments, commands[i].what);
+        fprintf(out, "  troupe %-8s%-32s%s\n", commands[i].name, commands[i].arguments, commands[i].what);
 }
 
 static int help_command(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,11 +26,6 @@ static const struct service {
     { "echo", "echo", "TCP echo of 64 bytes" },
     { "hello", "http", "HTTP GET, keep-alive" },
     { "cache", "redis", "Redis SET and GET in turn" },
-};
-
-struct setting {
-    const char *name;
-    uint64_t value;
 };
 
 enum { RATE, SECONDS, CONNECTIONS, WORKERS, SETTINGS };
@@ -51,20 +47,30 @@ void service_load_list(FILE *out)
     fprintf(out, "  of these: rate requests a second (0: more than it can answer); from the service and from load\n");
 }
 
-static int set(struct setting *settings, const char *text)
+static const char *const setting_names[SETTINGS] = { "rate", "seconds", "connections", "workers" };
+
+const char *service_load_name(int index)
 {
-    const char *value = strchr(text, '=');
-    char *end;
-    for (int i = 0; value != NULL && i < SETTINGS; i++) {
-        if (strlen(settings[i].name) != (size_t)(value - text) ||
-            strncmp(settings[i].name, text, (size_t)(value - text)) != 0)
-            continue;
-        settings[i].value = strtoull(value + 1, &end, 10);
-        if (end != value + 1 && *end == '\0')
-            return 0;
+    return index < (int)(sizeof services / sizeof *services) ? services[index].name : NULL;
+}
+
+enum setting_fit service_load_fit(const char *setting)
+{
+    for (int i = 0; i < SETTINGS; i++) {
+        const char *value = setting_value(setting, setting_names[i]);
+        if (value != NULL)
+            return setting_is_number(value) ? SETTING_GOOD : SETTING_BAD;
     }
-    fprintf(stderr, "troupe bench: bad parameter '%s'; there are rate, seconds, connections, workers\n", text);
-    return 2;
+    return SETTING_UNKNOWN;
+}
+
+static void set(uint64_t *settings, const char *setting)
+{
+    for (int i = 0; i < SETTINGS; i++) {
+        const char *value = setting_value(setting, setting_names[i]);
+        if (value != NULL)
+            settings[i] = strtoull(value, NULL, 10);
+    }
 }
 
 /* The path of a program beside this one; false: it is not there. */
@@ -91,6 +97,7 @@ static pid_t start(char *const *words, FILE **out)
         return -1;
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* whoever ends this one by a signal ends it, too */
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
@@ -136,13 +143,13 @@ static double field(const char *line, const char *name)
     return at == NULL ? 0 : strtod(at + strlen(wanted), NULL);
 }
 
-static void print(const struct service *service, const struct setting *settings, const char *line)
+static void print(const struct service *service, const uint64_t *settings, const char *line)
 {
     static const char *const latencies[] = { "p50_us", "p90_us", "p99_us", "p999_us", "max_us", "lost" };
     double answered = field(line, "answered"), rate = field(line, "answered_rate");
     printf("{\"peer\":\"troupe\",\"version\":\"%s\",\"workload\":\"%s\",\"params\":{", TROUPE_VERSION, service->name);
     for (int i = 0; i < SETTINGS; i++)
-        printf("%s\"%s\":%" PRIu64, i > 0 ? "," : "", settings[i].name, settings[i].value);
+        printf("%s\"%s\":%" PRIu64, i > 0 ? "," : "", setting_names[i], settings[i]);
     printf("},\"ops\":%.0f,\"seconds\":%.6f", answered, rate > 0 ? answered / rate : 0);
     for (size_t i = 0; i < sizeof latencies / sizeof *latencies; i++)
         printf(",\"%s\":%.10g", latencies[i], field(line, latencies[i]));
@@ -150,22 +157,22 @@ static void print(const struct service *service, const struct setting *settings,
 }
 
 /* Runs the generator on the port; 0 if it went well. */
-static int load(const struct service *service, const struct setting *settings, int port)
+static int load(const struct service *service, const uint64_t *settings, int port)
 {
     char path[PATH_BYTES], words[4][WORD_BYTES], *line = NULL;
-    uint64_t rate = settings[RATE].value == 0 ? FLOOD : settings[RATE].value;
+    uint64_t rate = settings[RATE] == 0 ? FLOOD : settings[RATE];
     size_t capacity = 0;
     FILE *out;
     if (!beside("load", path, sizeof path))
         return 1;
     snprintf(words[0], WORD_BYTES, "%d", port);
     snprintf(words[1], WORD_BYTES, "%" PRIu64, rate);
-    snprintf(words[2], WORD_BYTES, "%" PRIu64, settings[SECONDS].value);
-    snprintf(words[3], WORD_BYTES, "%" PRIu64, settings[CONNECTIONS].value);
+    snprintf(words[2], WORD_BYTES, "%" PRIu64, settings[SECONDS]);
+    snprintf(words[3], WORD_BYTES, "%" PRIu64, settings[CONNECTIONS]);
     char protocol[WORD_BYTES];
     snprintf(protocol, sizeof protocol, "%s", service->protocol);
     /* what comes before a flood would be answered before it, and nothing after */
-    char *warm_up = settings[RATE].value == 0 ? "0" : "1";
+    char *warm_up = settings[RATE] == 0 ? "0" : "1";
     pid_t child = start((char *[]){ path, "--protocol", protocol, "--port", words[0], "--rate", words[1], "--seconds",
                                     words[2], "--connections", words[3], "--warm-up", warm_up, NULL },
                         &out);
@@ -184,17 +191,16 @@ int service_load_run(const char *name, int count, char **given)
 {
     const struct service *service = find(name);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct setting settings[SETTINGS] = {
-        { "rate", 0 }, { "seconds", 5 }, { "connections", 64 }, { "workers", cores > 0 ? (uint64_t)cores : 1 }
+    uint64_t settings[SETTINGS] = {
+        [RATE] = 0, [SECONDS] = 5, [CONNECTIONS] = 64, [WORKERS] = cores > 0 ? (uint64_t)cores : 1
     };
     char path[PATH_BYTES], workers[WORD_BYTES];
     FILE *out;
     for (int i = 0; i < count; i++)
-        if (set(settings, given[i]) != 0)
-            return 2;
+        set(settings, given[i]);
     if (!beside(name, path, sizeof path))
         return 1;
-    snprintf(workers, sizeof workers, "%" PRIu64, settings[WORKERS].value);
+    snprintf(workers, sizeof workers, "%" PRIu64, settings[WORKERS]);
     pid_t child = start((char *[]){ path, "--port", "0", "--workers", workers, NULL }, &out);
     if (child < 0 || out == NULL)
         return 1;
