@@ -1,4 +1,4 @@
-/* calls.h: a straight-line client calls a server and waits for each reply: the floor of call and calls.
+/* calls.h: a straight-line client calls a server and waits for each reply: what the floors of calls have in common.
  *
  * The loop runs on a pooled fiber and calls the server's handler directly. A client that waits keeps its fiber, and the
  * loop goes on, on another; the reply goes to a slot in the client, by compare-and-swap on its wait word, and the
@@ -125,12 +125,18 @@ static void client_handle(struct actor *me, const struct message *message)
     must(me == NULL || message == NULL, "the client got a message");
 }
 
-/* Does n calls to each of so many servers in turn, on the calling thread's own stack. */
-static inline void calls_run_all(struct actor **servers, uint64_t count, uint64_t n)
+/* Makes the calling thread the client, on its own stack. */
+static inline void client_begin(void)
 {
     static struct fiber first;
     client_actor = actor_new(client_handle);
     running = &first;
+}
+
+/* Does n calls to each of so many servers in turn, on the calling thread's own stack. */
+static inline void calls_run_all(struct actor **servers, uint64_t count, uint64_t n)
+{
+    client_begin();
     for (uint64_t s = 0; s < count; s++) {
         uint64_t last = 0;
         for (uint64_t i = 0; i < n; i++)

@@ -18,7 +18,16 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { FLOOR_SLOTS = 1 << 14, FLOOR_RING = 1 << 12, FLOOR_SLOT_BITS = 26, FLOOR_ACTOR_BYTES = 128, FLOOR_TURN = 4096 };
+/* How many actors there may be, a power of two, and the words of state that each has: a program that needs others says so
+ * before it includes this. */
+#ifndef FLOOR_SLOTS
+#define FLOOR_SLOTS (1 << 14)
+#endif
+#ifndef FLOOR_STATE_WORDS
+#define FLOOR_STATE_WORDS 6
+#endif
+
+enum { FLOOR_RING = 1 << 12, FLOOR_SLOT_BITS = 26, FLOOR_TURN = 4096, FLOOR_AT_ONCE = 64 };
 
 struct link {
     _Atomic(struct link *) next;
@@ -39,10 +48,12 @@ struct actor {
     _Atomic(struct link *) tail;
     void (*handle)(struct actor *actor, const struct message *message);
     uint64_t pid;
-    uint64_t turn; /* so many messages at most before others run */
+    uint32_t turn; /* so many messages at most before others run */
     bool ended;    /* its handler wants it to end */
-    uint64_t state[6];
+    uint64_t state[FLOOR_STATE_WORDS];
 };
+
+enum { FLOOR_ACTOR_BYTES = (sizeof(struct actor) + 63) / 64 * 64 }; /* whole cache lines */
 
 struct slot {
     _Atomic(struct actor *) actor;
@@ -61,11 +72,10 @@ static inline struct message *message_new(void)
 {
     struct message *message = pool;
     if (__builtin_expect(message == NULL, 0)) {
-        enum { SOME = 64 };
-        struct message *fresh = aligned_alloc(64, SOME * sizeof *fresh);
+        struct message *fresh = aligned_alloc(64, FLOOR_AT_ONCE * sizeof *fresh);
         must(fresh != NULL, "no memory");
-        for (int i = 0; i < SOME; i++)
-            atomic_init(&fresh[i].link.next, i + 1 < SOME ? &fresh[i + 1].link : NULL);
+        for (int i = 0; i < FLOOR_AT_ONCE; i++)
+            atomic_init(&fresh[i].link.next, i + 1 < FLOOR_AT_ONCE ? &fresh[i + 1].link : NULL);
         message = fresh;
     }
     pool = (struct message *)atomic_load_explicit(&message->link.next, memory_order_relaxed);
@@ -115,6 +125,20 @@ static inline void send_number(uint64_t to, uint64_t sender, uint32_t tag, uint6
     mailbox_put(actor, message);
 }
 
+/* Room for one that has not been used yet. */
+static inline struct actor *actor_block(void)
+{
+    static char *fresh, *end;
+    if (fresh == end) {
+        fresh = aligned_alloc(64, FLOOR_AT_ONCE * FLOOR_ACTOR_BYTES);
+        must(fresh != NULL && slot_count < FLOOR_SLOTS, "no memory");
+        end = fresh + FLOOR_AT_ONCE * FLOOR_ACTOR_BYTES;
+    }
+    struct actor *actor = (struct actor *)(void *)fresh;
+    fresh += FLOOR_ACTOR_BYTES;
+    return actor;
+}
+
 static inline struct actor *actor_new(void (*handle)(struct actor *actor, const struct message *message))
 {
     struct actor *actor = ended_actors;
@@ -123,8 +147,7 @@ static inline struct actor *actor_new(void (*handle)(struct actor *actor, const 
         ended_actors = (struct actor *)atomic_load_explicit(&actor->dummy.next, memory_order_relaxed);
         pid = actor->pid + (UINT64_C(1) << FLOOR_SLOT_BITS); /* the next generation */
     } else {
-        actor = aligned_alloc(64, FLOOR_ACTOR_BYTES);
-        must(actor != NULL && slot_count < FLOOR_SLOTS, "no memory");
+        actor = actor_block();
         pid = slot_count++ | UINT64_C(1) << FLOOR_SLOT_BITS;
     }
     struct slot *slot = &slots[pid & (FLOOR_SLOTS - 1)];
@@ -152,8 +175,6 @@ static inline void actor_free(struct actor *actor)
     ended_actors = actor;
 }
 
-_Static_assert(sizeof(struct actor) <= FLOOR_ACTOR_BYTES, "an actor fits its block");
-
 /* Takes the first message out; true: it was the last one and the actor is given up. */
 static inline bool mailbox_take(struct actor *actor, struct message *first)
 {
@@ -166,7 +187,7 @@ static inline bool mailbox_take(struct actor *actor, struct message *first)
 /* A turn: handles messages until the mailbox is empty. */
 static inline void run_actor(struct actor *actor)
 {
-    for (uint64_t i = 0; i < actor->turn; i++) {
+    for (uint32_t i = 0; i < actor->turn; i++) {
         struct message *first = (struct message *)atomic_load_explicit(&actor->dummy.next, memory_order_acquire);
         actor->handle(actor, first);
         bool last = mailbox_take(actor, first), ended = actor->ended;

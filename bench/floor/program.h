@@ -34,13 +34,20 @@ static inline uint64_t parameter(int argc, char **argv, const char *key, uint64_
     return otherwise;
 }
 
-/* The line of a program on so many threads; the parameters are fields of JSON, each with a comma behind it. */
+/* The line of a program on so many threads; the parameters are fields of JSON, each with a comma behind it, `more` are
+ * fields of the result, each with a comma before it. */
+static inline void print_line_with(const char *workload, const char *parameters, uint64_t workers, uint64_t ops,
+                                   int64_t elapsed_ns, const char *more)
+{
+    printf("{\"peer\":\"floor\",\"version\":\"1\",\"workload\":\"%s\",\"params\":{%s\"workers\":%" PRIu64
+           "},\"ops\":%" PRIu64 ",\"seconds\":%.6f%s}\n",
+           workload, parameters, workers, ops, (double)elapsed_ns / 1e9, more);
+}
+
 static inline void print_line(const char *workload, const char *parameters, uint64_t workers, uint64_t ops,
                               int64_t elapsed_ns)
 {
-    printf("{\"peer\":\"floor\",\"version\":\"1\",\"workload\":\"%s\",\"params\":{%s\"workers\":%" PRIu64
-           "},\"ops\":%" PRIu64 ",\"seconds\":%.6f}\n",
-           workload, parameters, workers, ops, (double)elapsed_ns / 1e9);
+    print_line_with(workload, parameters, workers, ops, elapsed_ns, "");
 }
 
 /* The same of a program on one thread. */
