@@ -2,6 +2,7 @@
  * neighbours in each round.
  *
  * Nobody is more than one round ahead of a neighbour, since each round needs a value from every neighbour. */
+#include "kernels.h"
 #include "savina.h"
 
 #include <string.h>
@@ -142,10 +143,7 @@ static const tr_actor block_actor = {
 static int32_t *make_graph(uint64_t nodes, uint64_t heaviest)
 {
     int32_t *graph = savina_alloc(nodes * nodes * sizeof *graph);
-    uint64_t seed = nodes;
-    for (uint64_t i = 0; i < nodes; i++)
-        for (uint64_t j = i + 1; j < nodes; j++)
-            graph[i * nodes + j] = graph[j * nodes + i] = (int32_t)savina_below(&seed, heaviest) + 1;
+    paths_fill(graph, nodes, heaviest);
     return graph;
 }
 
@@ -168,11 +166,7 @@ static void start_blocks(struct block block, const int32_t *graph, tr_pid *pids)
 static uint64_t shortest_paths(int32_t *graph, uint64_t nodes)
 {
     uint64_t sum = 0;
-    for (uint64_t k = 0; k < nodes; k++)
-        for (uint64_t i = 0; i < nodes; i++)
-            for (uint64_t j = 0; j < nodes; j++)
-                if (graph[i * nodes + k] + graph[k * nodes + j] < graph[i * nodes + j])
-                    graph[i * nodes + j] = graph[i * nodes + k] + graph[k * nodes + j];
+    paths_shorten(graph, nodes);
     for (uint64_t i = 0; i < nodes; i++)
         for (uint64_t j = 0; j < nodes; j++)
             sum += cell_checksum(nodes, i, j, graph[i * nodes + j]);
@@ -207,7 +201,7 @@ const struct workload savina_apsp = { .name = "savina.apsp",
 
 enum { NEIGHBOURS = 1, VALUE, FINAL };
 
-enum { SIDES = 4 }; /* right, down, left, up: what goes out on one side arrives on the opposite, (side + 2) % 4 */
+enum { SIDES = SOR_SIDES }; /* what goes out on one side arrives on the opposite, (side + 2) % 4 */
 
 struct point {
     tr_pid coordinator;
@@ -227,15 +221,6 @@ struct final {
     uint64_t index;
     double value;
 };
-
-static double over_relax(const double *values, double value)
-{
-    const double omega = 1.25;
-    double sum = 0;
-    for (int side = 0; side < SIDES; side++)
-        sum += values[side];
-    return 0.25 * omega * sum + (1 - omega) * value;
-}
 
 static int finish_round(struct point *me)
 {
@@ -266,7 +251,7 @@ static int point_handle(void *state, const tr_msg *message)
     if (me->count == 0 || me->came < me->count)
         return TR_OK;
     me->came = 0;
-    me->value = over_relax(me->values, me->value);
+    me->value = sor_relax(me->values, me->value);
     return finish_round(me);
 }
 
@@ -274,61 +259,31 @@ static const tr_actor point_actor = {
     .label = "sor point", .state_size = sizeof(struct point), .start = savina_begin, .handle = point_handle
 };
 
-/* The neighbour of a point on this side; size * size: there is none. */
-static uint64_t neighbour(uint64_t index, uint64_t side, uint64_t size)
-{
-    uint64_t row = index / size, column = index % size;
-    switch (side) {
-    case 0: return column + 1 < size ? index + 1 : size * size;
-    case 1: return row + 1 < size ? index + size : size * size;
-    case 2: return column > 0 ? index - 1 : size * size;
-    default: return row > 0 ? index - size : size * size;
-    }
-}
-
-static bool is_red(uint64_t index, uint64_t size) { return (index / size + index % size) % 2 == 0; }
-
-/* The same, one colour after the other; the red ones begin with the value that they have. */
-static void relax_all(double *values, uint64_t size, uint64_t iterations)
-{
-    for (uint64_t half = 1; half < 2 * iterations; half++)
-        for (uint64_t i = 0; i < size * size; i++) {
-            double around[SIDES] = { 0 };
-            if (is_red(i, size) == (half % 2 == 1))
-                continue;
-            for (uint64_t side = 0; side < SIDES; side++)
-                if (neighbour(i, side, size) < size * size)
-                    around[side] = values[neighbour(i, side, size)];
-            values[i] = over_relax(around, values[i]);
-        }
-}
-
 static void start_points(const struct bench *bench, const double *values, uint64_t size)
 {
     tr_pid *pids = savina_alloc(size * size * sizeof *pids);
     struct point point = { .coordinator = tr_self(), .iterations = bench_number(bench, "iterations") };
     for (uint64_t i = 0; i < size * size; i++) {
         point.index = i;
-        point.red = is_red(i, size);
+        point.red = sor_is_red(i, size);
         point.value = values[i];
         pids[i] = savina_start(&point_actor, &point);
     }
     for (uint64_t i = 0; i < size * size; i++) {
         tr_pid neighbours[SIDES] = { { 0 } };
         for (uint64_t side = 0; side < SIDES; side++)
-            if (neighbour(i, side, size) < size * size)
-                neighbours[side] = pids[neighbour(i, side, size)];
+            if (sor_neighbour(i, side, size) < size * size)
+                neighbours[side] = pids[sor_neighbour(i, side, size)];
         tr_send(pids[i], NEIGHBOURS, neighbours, sizeof neighbours);
     }
 }
 
 static void sor_run(struct bench *bench)
 {
-    uint64_t size = bench_number(bench, "size"), iterations = bench_number(bench, "iterations"), seed = 10101010;
+    uint64_t size = bench_number(bench, "size"), iterations = bench_number(bench, "iterations");
     double *values = savina_alloc(size * size * sizeof *values), *got = savina_alloc(size * size * sizeof *got);
     savina_require(size > 1 && iterations > 0, "a size from 2 on, and an iteration");
-    for (uint64_t i = 0; i < size * size; i++)
-        values[i] = (double)(savina_random(&seed) >> 11) * 0x1p-53 * 1e-6;
+    sor_fill(values, size);
     int64_t start = tr_now_ns();
     start_points(bench, values, size);
     for (uint64_t i = 0; i < size * size; i++) {
@@ -336,7 +291,7 @@ static void sor_run(struct bench *bench)
         got[final->index] = final->value;
     }
     bench_result(bench, size * size * iterations, start);
-    relax_all(values, size, iterations);
+    sor_relax_all(values, size, iterations);
     for (uint64_t i = 0; i < size * size; i++)
         savina_verify_near("a point", got[i], values[i], 0);
 }

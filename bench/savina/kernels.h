@@ -1,5 +1,5 @@
-/* kernels.h: the sequential heart of the programs that are also written with plain threads (../floor), so that both
- * compute the same thing with the same code. No actor, no thread, no allocation. */
+/* kernels.h: the sequential heart of the programs that are also written without actors (../floor), so that both compute
+ * the same thing with the same code. No actor, no thread, no allocation. */
 #ifndef TROUPE_BENCH_SAVINA_KERNELS_H
 #define TROUPE_BENCH_SAVINA_KERNELS_H
 
@@ -8,6 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+/* ---- numbers by chance: SplitMix64 */
+
+static inline uint64_t kernel_mix(uint64_t value)
+{
+    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+    return value ^ value >> 31;
+}
+
+static inline uint64_t kernel_random(uint64_t *seed) { return kernel_mix(*seed += UINT64_C(0x9e3779b97f4a7c15)); }
+
+/* The next one of so many bits. */
+static inline uint64_t kernel_draw(uint64_t *seed, uint64_t bits) { return kernel_random(seed) >> (64 - bits); }
 
 /* ---- queens */
 
@@ -140,6 +154,93 @@ static inline bool matmul_is_product(const double *c, const double *a, const dou
             return false;
     }
     return true;
+}
+
+/* ---- shortest paths (Floyd and Warshall) */
+
+/* Symmetric weights of 1 to `heaviest`; the diagonal is 0, as the matrix was before. */
+static inline void paths_fill(int32_t *graph, uint64_t nodes, uint64_t heaviest)
+{
+    uint64_t seed = nodes;
+    for (uint64_t i = 0; i < nodes; i++)
+        for (uint64_t j = i + 1; j < nodes; j++)
+            graph[i * nodes + j] = graph[j * nodes + i] = (int32_t)(kernel_random(&seed) % heaviest) + 1;
+}
+
+static inline void paths_shorten(int32_t *graph, uint64_t nodes)
+{
+    for (uint64_t k = 0; k < nodes; k++)
+        for (uint64_t i = 0; i < nodes; i++)
+            for (uint64_t j = 0; j < nodes; j++)
+                if (graph[i * nodes + k] + graph[k * nodes + j] < graph[i * nodes + j])
+                    graph[i * nodes + j] = graph[i * nodes + k] + graph[k * nodes + j];
+}
+
+/* ---- successive over-relaxation on a square */
+
+enum { SOR_SIDES = 4 }; /* right, down, left, up: what goes out on one side arrives on the opposite */
+
+static inline double sor_relax(const double *around, double value)
+{
+    const double omega = 1.25;
+    double sum = 0;
+    for (int side = 0; side < SOR_SIDES; side++)
+        sum += around[side];
+    return 0.25 * omega * sum + (1 - omega) * value;
+}
+
+/* The neighbour of a point on this side; size * size: there is none. */
+static inline uint64_t sor_neighbour(uint64_t index, uint64_t side, uint64_t size)
+{
+    uint64_t row = index / size, column = index % size;
+    switch (side) {
+    case 0: return column + 1 < size ? index + 1 : size * size;
+    case 1: return row + 1 < size ? index + size : size * size;
+    case 2: return column > 0 ? index - 1 : size * size;
+    default: return row > 0 ? index - size : size * size;
+    }
+}
+
+static inline bool sor_is_red(uint64_t index, uint64_t size) { return (index / size + index % size) % 2 == 0; }
+
+static inline void sor_fill(double *values, uint64_t size)
+{
+    uint64_t seed = 10101010;
+    for (uint64_t i = 0; i < size * size; i++)
+        values[i] = (double)(kernel_random(&seed) >> 11) * 0x1p-53 * 1e-6;
+}
+
+/* One colour after the other; the red ones begin with the value that they have. */
+static inline void sor_relax_all(double *values, uint64_t size, uint64_t iterations)
+{
+    for (uint64_t half = 1; half < 2 * iterations; half++)
+        for (uint64_t i = 0; i < size * size; i++) {
+            double around[SOR_SIDES] = { 0 };
+            if (sor_is_red(i, size) == (half % 2 == 1))
+                continue;
+            for (uint64_t side = 0; side < SOR_SIDES; side++)
+                if (sor_neighbour(i, side, size) < size * size)
+                    around[side] = values[sor_neighbour(i, side, size)];
+            values[i] = sor_relax(around, values[i]);
+        }
+}
+
+/* ---- primes */
+
+static inline bool sieve_passes(const uint64_t *known, uint64_t count, uint64_t candidate)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (candidate % known[i] == 0)
+            return false;
+    return true;
+}
+
+/* ---- sorting */
+
+static inline int sort_by_value(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
 }
 
 #endif

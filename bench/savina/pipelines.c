@@ -1,5 +1,6 @@
 /* pipelines.c: Sieve of Eratosthenes and Bitonic Sort: values that stream through actors which are wired up in a line
  * or a network. */
+#include "kernels.h"
 #include "savina.h"
 
 #include <string.h>
@@ -35,14 +36,6 @@ static int filter_start(void *state, const tr_msg *arg)
     return TR_OK;
 }
 
-static bool divides_none(const struct filter *me, uint64_t candidate)
-{
-    for (uint64_t i = 0; i < me->count; i++)
-        if (candidate % me->known[i] == 0)
-            return false;
-    return true;
-}
-
 /* END collects each filter's primes on its way. */
 static int end_filter(struct filter *me, const tr_msg *message)
 {
@@ -63,7 +56,7 @@ static int filter_handle(void *state, const tr_msg *message)
     if (tr_tag(message) == END)
         return end_filter(me, message);
     uint64_t candidate = bench_number_in(message);
-    if (!divides_none(me, candidate))
+    if (!sieve_passes(me->known, me->count, candidate))
         return TR_OK;
     if (!tr_nobody(me->next))
         tr_send(me->next, CANDIDATE, &candidate, sizeof candidate);

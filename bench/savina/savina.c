@@ -1,6 +1,8 @@
 /* savina.c: what the programs share: starting actors, numbers by chance, checks. */
 #include "savina.h"
 
+#include "kernels.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,14 +65,9 @@ const void *savina_await(int tag, size_t size)
     return tr_expect(tr_receive_match(&(tr_match){ .tag = tag }, TR_INFINITY), size);
 }
 
-uint64_t savina_mix(uint64_t value)
-{
-    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
-    return value ^ value >> 31;
-}
+uint64_t savina_mix(uint64_t value) { return kernel_mix(value); }
 
-uint64_t savina_random(uint64_t *seed) { return savina_mix(*seed += UINT64_C(0x9e3779b97f4a7c15)); }
+uint64_t savina_random(uint64_t *seed) { return kernel_random(seed); }
 
 uint64_t savina_below(uint64_t *seed, uint64_t limit) { return savina_random(seed) % limit; }
 

@@ -2,6 +2,7 @@
  *
  * Both are checked in the same way: the result is in order, and its values have the checksum of those that were drawn.
  */
+#include "kernels.h"
 #include "savina.h"
 
 #include <stdlib.h>
@@ -13,13 +14,11 @@ struct result {
     uint64_t count, disorder, checksum;
 };
 
-static uint64_t draw(uint64_t *seed, uint64_t bits) { return savina_random(seed) >> (64 - bits); }
-
 static void check_result(const struct result *result, uint64_t n, uint64_t bits, uint64_t seed)
 {
     uint64_t checksum = 0;
     for (uint64_t i = 0; i < n; i++)
-        checksum += savina_mix(draw(&seed, bits));
+        checksum += savina_mix(kernel_draw(&seed, bits));
     bench_verify("values", result->count, n);
     bench_verify("values out of order", result->disorder, 0);
     bench_verify("checksum of the values", result->checksum, checksum);
@@ -95,7 +94,7 @@ static void radixsort_run(struct bench *bench)
         next = savina_start(&sorter_actor, &(struct sorter){ .next = next, .bit = bit, .n = n });
     int64_t start = tr_now_ns();
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t value = draw(&at, bits);
+        uint64_t value = kernel_draw(&at, bits);
         tr_send(next, VALUE, &value, sizeof value);
     }
     const struct result *result = savina_await(RESULT, sizeof *result);
@@ -132,18 +131,12 @@ static uint64_t *new_values(int tag, size_t count, tr_msg **message)
     return values;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
-    return (one > other) - (one < other);
-}
-
 static int sort_here(struct sort *me, const tr_msg *message)
 {
     tr_msg *sorted;
     uint64_t *values = new_values(me->side, count_of(message), &sorted);
     memcpy(values, tr_body(message), tr_size(message));
-    qsort(values, count_of(message), sizeof *values, by_value);
+    qsort(values, count_of(message), sizeof *values, sort_by_value);
     tr_must(tr_give(me->parent, sorted));
     return tr_stop(TR_NORMAL);
 }
@@ -213,7 +206,7 @@ static void quicksort_run(struct bench *bench)
     savina_require(bits >= 1 && bits <= 63, "1 to 63 bits");
     uint64_t *values = new_values(SORT, n, &unsorted);
     for (uint64_t i = 0; i < n; i++)
-        values[i] = draw(&at, bits);
+        values[i] = kernel_draw(&at, bits);
     int64_t start = tr_now_ns();
     tr_must(tr_give(savina_start(&sort_actor, &root), unsorted));
     const tr_msg *sorted = tr_receive_match(&(tr_match){ .tag = LOWER }, TR_INFINITY);

@@ -98,5 +98,11 @@ for program in 'nqueens size=8' 'trapezoid n=20000 a=16' 'fib n=22' 'matmul size
     done
 done
 
+# the same as plain sequential programs
+for program in 'apsp n=24' 'sor size=8' 'sieve n=3000' 'radixsort n=500 bits=20' 'quicksort n=20000'; do
+    # shellcheck disable=SC2086
+    timeout 100 "$bin"/floor_$program | grep -q "\"workload\":\"savina.${program%% *}\"" || fail "floor_$program"
+done
+
 [ "$failed" -eq 0 ] && echo "savina: all programs are right"
 exit "$failed"
