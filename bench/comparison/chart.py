@@ -42,7 +42,7 @@ def bars(sides, values, floor, unit, width=350):
     largest = max([found[2] for found in numbers] + ([floor[0]] if floor else []) + [1e-9])
     room = width - LABEL - 66
     height = len(sides) * (BAR + GAP) + GAP
-    parts = []
+    parts, texts = [], []  # texts last: the floor's line is behind them
 
     def across(value):
         return LABEL + value / largest * room
@@ -51,11 +51,11 @@ def bars(sides, values, floor, unit, width=350):
         top = GAP + i * (BAR + GAP)
         middle = top + BAR / 2
         found = values[side]
-        parts.append(
+        texts.append(
             f'<text x="{LABEL - 8}" y="{middle}" class="name{" own" if side == "troupe" else ""}">{escape(side)}</text>'
         )
         if isinstance(found, str):
-            parts.append(f'<text x="{LABEL + 2}" y="{middle}" class="none">{escape(found)}</text>')
+            texts.append(f'<text x="{LABEL + 6}" y="{middle}" class="none">{escape(found)}</text>')
             continue
         median, low, high = found
         end = max(across(median), LABEL + 1)
@@ -69,7 +69,7 @@ def bars(sides, values, floor, unit, width=350):
             f'<path class="whisker" d="M{across(low):.1f},{middle}H{across(high):.1f}M{across(low):.1f},{middle - 3}v6'
             f'M{across(high):.1f},{middle - 3}v6"/></g>'
         )
-        parts.append(
+        texts.append(
             f'<text x="{across(high) + 6:.1f}" y="{middle}" class="value{" own" if side == "troupe" else ""}">'
             f"{short(median)}</text>"
         )
@@ -80,7 +80,7 @@ def bars(sides, values, floor, unit, width=350):
             f'<path d="M{x:.1f},2V{height - 2}"/></g>'
         )
     parts.append(f'<path class="axis" d="M{LABEL},{GAP / 2}V{height - GAP / 2}"/>')
-    return svg(width, height, parts, f"{unit} by runtime")
+    return svg(width, height, parts + texts, f"{unit} by runtime")
 
 
 class Axis:

@@ -6,8 +6,9 @@ import sys
 
 from . import context, figures, gate, latency, page, runs, sides, table, workloads
 
-SWEEP_COUNTS = (1000, 10000, 100000, 1000000)
-QUICK_COUNTS = (1000, 10000)
+# What a run's size says of its other settings: launches of each, seconds of a point of load, seconds a launch may take.
+BY_SIZE = {"full": (5, 3, 120), "quick": (3, 0.5, 20), "smoke": (2, 0.5, 120)}
+GATE_PAIRS = 11
 
 DESCRIPTION = """Runs Troupe's workloads, hand-made floors and other actor runtimes, interleaved in random order, and
 writes raw.json, table.txt and page.html (self-contained). On Debian, as root or with sudo, it installs what it needs.
@@ -21,7 +22,11 @@ def words(text):
 def options(arguments):
     parser = argparse.ArgumentParser(prog="bench/compare", description=DESCRIPTION)
     parser.add_argument(
-        "--workloads", type=words, default=["spec"], metavar="A,B", help="spec (default), all, or names; '' for none"
+        "--workloads",
+        type=words,
+        default=["spec"],
+        metavar="A,B",
+        help="spec (default), savina, all, or names; '' for none",
     )
     parser.add_argument(
         "--peers",
@@ -33,7 +38,9 @@ def options(arguments):
     parser.add_argument(
         "--add", action="append", default=[], metavar="NAME=PROGRAM", help="another program that follows peers/SPEC.md"
     )
-    parser.add_argument("--runs", type=int, metavar="N", help="launches of each (5); pairs of each row of --gate (11)")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="launches of each (5; --quick: 3); pairs of each row of --gate (11)"
+    )
     parser.add_argument(
         "--workers", type=int, default=context.cores(), metavar="N", help="the larger number of workers (all cores)"
     )
@@ -44,11 +51,25 @@ def options(arguments):
         metavar="A,B",
         help=f"of {', '.join(workloads.SERVICES)}; '' for none",
     )
-    parser.add_argument("--seconds", type=float, default=3, metavar="S", help="of each point of offered load (3)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of each point of offered load (3; --quick: 0.5)")
     parser.add_argument("--no-sweeps", action="store_true", help="not memory and time against the number of actors")
-    parser.add_argument("--quick", action="store_true", help="small parameters, 2 launches: does it all work?")
+    parser.add_argument(
+        "--quick",
+        dest="size",
+        action="store_const",
+        const="quick",
+        default="full",
+        help="all rows with about a fifth of the work, 3 launches of each, fewer points: some 12 minutes on 4 cores",
+    )
+    parser.add_argument(
+        "--smoke",
+        dest="size",
+        action="store_const",
+        const="smoke",
+        help="tiny parameters, 2 launches: does it all work?",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order and the arrivals (1)")
-    parser.add_argument("--limit", type=float, default=120, metavar="S", help="seconds that a launch may take (120)")
+    parser.add_argument("--limit", type=float, metavar="S", help="seconds that a launch may take (120; --quick: 20)")
     parser.add_argument(
         "--out",
         type=pathlib.Path,
@@ -65,14 +86,15 @@ def options(arguments):
     )
     parser.add_argument("--gate", metavar="BASE", help="compare this tree with commit BASE; status 1 if it is slower")
     chosen = parser.parse_args(arguments)
-    chosen.runs = (11 if chosen.gate else 5) if chosen.runs is None else chosen.runs
+    runs, seconds, limit = BY_SIZE[chosen.size]
+    chosen.runs = (GATE_PAIRS if chosen.gate else runs) if chosen.runs is None else chosen.runs
+    chosen.seconds = seconds if chosen.seconds is None else chosen.seconds
+    chosen.limit = limit if chosen.limit is None else chosen.limit
     if chosen.runs < 1 or chosen.workers < 1 or chosen.seconds <= 0:
-        parser.error("--runs, --workers and --seconds are at least 1")
+        parser.error("--runs and --workers are at least 1, --seconds more than 0")
     if unknown := set(chosen.services) - set(workloads.SERVICES):
         parser.error(f"there is no service {', '.join(unknown)}")
-    if chosen.quick and not chosen.gate:
-        chosen.runs, chosen.seconds = min(chosen.runs, 2), min(chosen.seconds, 0.5)
-    elif chosen.runs < 5 and not chosen.source:
+    if chosen.runs < 5 and not chosen.source:
         print("compare: fewer than 5 launches of each say little", file=sys.stderr)
     return chosen
 
@@ -94,17 +116,15 @@ def measure(chosen):
         "workers": chosen.workers,
         "runs": chosen.runs,
         "workloads": [workload.name for workload in picked],
-        "quick": chosen.quick,
+        "size": chosen.size,
         "seed": chosen.seed,
         "limit_s": chosen.limit,
         "load_s": chosen.seconds,
     }
     data = {"format": 1, "context": context.gather(everybody, settings), "launches": [], "latency": []}
-    cells = list(runs.bars_and_scaling(picked, everybody, chosen.workers, chosen.quick))
+    cells = list(runs.bars_and_scaling(picked, everybody, chosen.workers, chosen.size))
     if not chosen.no_sweeps:
-        cells += runs.sweeps(
-            workloads.SWEEPS, everybody, chosen.workers, QUICK_COUNTS if chosen.quick else SWEEP_COUNTS
-        )
+        cells += runs.sweeps(workloads.SWEEPS, everybody, chosen.workers, chosen.size, context.memory_bytes())
 
     def keep(records):
         data["launches"] = records
@@ -112,8 +132,9 @@ def measure(chosen):
 
     keep(runs.execute(cells, everybody, chosen.runs, chosen.seed, chosen.limit, report, keep))
     if chosen.services:
+        shares = latency.SHARES if chosen.size == "full" else latency.FEW_SHARES
         data["latency"] = latency.execute(
-            bin_folder, chosen.services, chosen.workers, chosen.runs, chosen.seconds, chosen.seed, sides.say
+            bin_folder, chosen.services, chosen.workers, chosen.runs, chosen.seconds, shares, chosen.seed, sides.say
         )
         keep(data["launches"])
     return data
@@ -126,11 +147,7 @@ def write(path, text):
 
 def picked_from(data):
     known = {workload.name: workload for workload in workloads.SPEC}
-    return [
-        known.get(name)
-        or workloads.Workload(name, {}, {}, (workloads.Figure(name, "ms in all", workloads.milliseconds),), scales=True)
-        for name in data["context"]["settings"]["workloads"]
-    ]
+    return [known.get(name) or workloads.own_workload(name, {}) for name in data["context"]["settings"]["workloads"]]
 
 
 def main(arguments):

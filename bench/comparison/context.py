@@ -75,6 +75,12 @@ def packages(names):
     return found
 
 
+def memory_bytes():
+    """What programs may use at this moment; 0 if nobody says."""
+    match = re.search(r"MemAvailable:\s*(\d+)", text_of("/proc/meminfo"))
+    return int(match.group(1)) * 1024 if match else 0
+
+
 def gather(all_sides, settings):
     memory = re.search(r"MemTotal:\s*(\d+)", text_of("/proc/meminfo"))
     return {

@@ -20,9 +20,10 @@ def interval(values, seed=1):
 
 
 def ratio(ours, theirs, seed=1):
-    """(ratio of the medians, low, high) of two dicts round -> value, resampled by rounds that both have."""
+    """(ratio of the medians, low, high) of two dicts round -> value, resampled by rounds that both have; None where
+    they have none in common, or what is divided by was too little to be measured."""
     rounds = sorted(set(ours) & set(theirs))
-    if not rounds:
+    if not rounds or min(theirs[r] for r in rounds) <= 0:
         return None
     whole = statistics.median(ours[r] for r in rounds) / statistics.median(theirs[r] for r in rounds)
     if len(rounds) < 3:
@@ -108,6 +109,7 @@ def row(results, workload, figure, workers):
         "best": best,
         "to_best": ratio(ours, values[best]) if best and ours else None,
         "to_floor": ratio(ours, floor) if ours and floor else None,
+        "no_floor": workload.no_floor,
         "pairs": len(set(ours) & set(values[best])) if best else 0,
         "why_not": {
             side: results.why_not(workload.name, side, workers) for side in results.sides if not sums.get(side)

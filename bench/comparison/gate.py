@@ -105,7 +105,7 @@ def compare_times(chosen, programs, picked, record):
     cells = [(workload, workers) for workload in picked for workers in dict.fromkeys((1, chosen.workers))]
     chance.shuffle(cells)
     for workload, workers in cells:
-        parameters, figure = workload.quick if chosen.quick else workload.parameters, workload.figures[0]
+        parameters, figure = workload.parameters(chosen.size), workload.figures[0]
 
         def measure():
             return paired(programs, workload, figure, parameters, workers, chosen.runs, chosen.limit, chance)

@@ -13,6 +13,7 @@ import time
 from . import context, sides
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FEW_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 TOO_MUCH = 2e6  # requests a second that nobody answers here
 NGINX = """daemon off; master_process on; pid {folder}/nginx.pid; error_log stderr crit; worker_processes {workers};
 events {{ worker_connections 20000; }}
@@ -119,7 +120,7 @@ def round_rate(rate):
     return float(f"{rate:.2g}")
 
 
-def execute(bin_folder, services, workers, rounds, seconds, seed, report):
+def execute(bin_folder, services, workers, rounds, seconds, shares, seed, report):
     """Records: service, side, rate, round, and the generator's line. First each side is offered more than it can take:
     the most that any of them answers is the scale of the offered loads, the same for all."""
     load, chance, records = f"{bin_folder}/load", random.Random(seed), []
@@ -138,7 +139,7 @@ def execute(bin_folder, services, workers, rounds, seconds, seed, report):
             capacity[side] = line.get("answered_rate", 0)
             report(f"{service}: {side} answers {capacity[side]:,.0f} requests a second at most")
         top = max(capacity.values())
-        rates = sorted({round_rate(top * share) for share in SHARES if top > 0})
+        rates = sorted({round_rate(top * share) for share in shares if top > 0})
         for round_number in range(1, rounds + 1):
             cells = [(side, rate) for side in who for rate in rates]
             chance.shuffle(cells)

@@ -49,6 +49,7 @@ def value_cell(row, side):
         low, high = table.number(found[1]), table.number(found[2])
         return f'<td class="{classes}" title="95 %: {low} to {high}">{table.number(found[0])}</td>'
     status, words = row["why_not"].get(side, ("", ""))
+    words = row["no_floor"] if side == "floor" else words
     shown = {"unsupported": "none", "": "–"}.get(status, status)
     return f'<td class="none" title="{escape(words)}">{escape(shown)}</td>'
 
@@ -68,7 +69,9 @@ def table_of(rows, rivals):
         for name in ["workload", "unit", "troupe", *rivals, "Troupe to best", "", "floor", "Troupe to floor"]
     )
     body = "".join(f"<tr>{table_row(row, rivals)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    reasons = "; ".join(f'{", ".join(names)}: {why}' for why, names in table.without_floor([("", rows)]).items())
+    note = f'<p class="note">No floor: {escape(reasons)}.</p>' if reasons else ""
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
 
 
 def card(title, note, body):
@@ -116,32 +119,38 @@ def scaling_cards(results, chosen, cores):
 
 def sweep_cards(results, cores):
     cards = []
-    for name, (workload, figure, parameter) in workloads.SWEEPS.items():
-        series = {}
-        for side in results.sides:
-            counts = sorted(
-                {
-                    record["parameters"][parameter]
-                    for record in results.records
-                    if record["purpose"] == name and record["side"] == side
-                }
-            )
-            for count in counts:
-                found = figures.summary(
-                    results.by_round(figure, workload, side, cores, sweep=name, parameters={parameter: count})
+    for name, sweep in workloads.SWEEPS.items():
+        for figure in sweep.figures:
+            series = sweep_series(results, cores, name, sweep, figure)
+            if series:
+                cards.append(
+                    card(
+                        figure.label,
+                        figure.unit,
+                        chart.lines(series, "actors", figure.unit, log_x=True, log_y=figure.unit == "ms"),
+                    )
                 )
-                if found:
-                    words = f"{short(found[0])} {figure.unit} at {short(count)}"
-                    series.setdefault(side, []).append((count, *found, words))
-        if series:
-            cards.append(
-                card(
-                    figure.label,
-                    figure.unit,
-                    chart.lines(series, "actors", figure.unit, log_x=True, log_y=name == "spawn"),
-                )
-            )
     return f'<div class="grid-of wide">{"".join(cards)}</div>' if cards else ""
+
+
+def sweep_series(results, cores, name, sweep, figure):
+    series = {}
+    for side in results.sides:
+        counts = sorted(
+            {
+                record["parameters"][sweep.parameter]
+                for record in results.records
+                if record["purpose"] == name and record["side"] == side
+            }
+        )
+        for count in counts:
+            found = figures.summary(
+                results.by_round(figure, sweep.workload, side, cores, sweep=name, parameters={sweep.parameter: count})
+            )
+            if found:
+                words = f"{short(found[0])} {figure.unit} at {short(count)}"
+                series.setdefault(side, []).append((count, *found, words))
+    return series
 
 
 def latency_cards(records):
@@ -226,12 +235,20 @@ def standings(rows):
     )
 
 
-FLOOR_KEY = '<span class="key dash"><i></i>floor: the same work without a runtime</span>'
+FLOOR_KEY = '<span class="key dash s-floor"><i></i>floor: the same work without a runtime</span>'
 IDEAL_KEY = '<span class="key dash"><i></i>ideal</span>'
 
 
 def section(heading, words, body):
     return f"<h2>{escape(heading)}</h2><p>{escape(words)}</p>{body}" if body else ""
+
+
+NOTICES = {
+    "quick": '<p class="notice">A quick run: about a fifth of the work and few launches. Intervals are wide, and what '
+    "the start of a program costs weighs more than in a full one.</p>",
+    "smoke": '<p class="behind notice">Tiny parameters, which only show that everything works. No figure here says '
+    "anything.</p>",
+}
 
 
 def head(context, versions):
@@ -251,14 +268,10 @@ def head(context, versions):
         f'{versions}. Times are medians of {settings["runs"]} launches, interleaved in random order; less is better '
         "everywhere. Each program verifies its own result."
     )
-    quick = (
-        '<p class="behind notice">A quick run: small parameters, which only show that everything works. '
-        "No figure here says anything.</p>"
-    )
     return (
         f"<h1>Troupe beside other runtimes</h1><p>{escape(words)}</p>"
         f'<ul class="context">{"".join(f"<li>{escape(fact)}</li>" for fact in facts)}</ul>'
-        f'{quick if settings.get("quick") else ""}'
+        f'{NOTICES.get(settings.get("size"), "")}'
     )
 
 
@@ -275,9 +288,10 @@ def curves_of(data, results, chosen, sides, cores):
     scaling, swept = scaling_cards(results, chosen, cores), sweep_cards(results, cores)
     if scaling:
         words = "How many times as fast as the same runtime on one worker: a curve says nothing about who is faster."
-        yield section("Scaling", words, chart.legend(sides, IDEAL_KEY) + scaling)
+        yield section("Scaling", words, chart.legend(sides, FLOOR_KEY + IDEAL_KEY) + scaling)
     if swept:
-        yield section("Many actors", f"On {cores} workers.", chart.legend(sides) + swept)
+        words = f"On {cores} workers. A curve ends where more actors would not fit into half of the memory."
+        yield section("Many actors", words, chart.legend(sides) + swept)
     words = (
         "An open-loop generator sends at planned times, whether or not the server keeps up; latency counts from "
         "the planned time. A point is missing where that percentile was never answered."

@@ -10,6 +10,8 @@ import random
 import subprocess
 import time
 
+from .workloads import BYTES_MOST, BYTES_MOST_OF_OTHERS
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -20,39 +22,41 @@ class Cell:
     purpose: str  # bars, scaling, or the name of a sweep
 
 
-def counts_up_to(cores):
-    """1, 2, 3, 4, 6, 8, 12, 16 ... and all."""
+def counts_up_to(cores, every=True):
+    """1, 2, 3, 4, 6, 8, 12, 16 ... and all; without every second one: 1, 2, 4, 8 ... and all."""
     counts = {1, cores}
     step = 2
     while step < cores:
-        counts.update((step, step * 3 // 2))
+        counts.update((step, step * 3 // 2) if every else (step,))
         step *= 2
     return sorted(count for count in counts if count <= cores)
 
 
-def bars_and_scaling(workloads, sides, cores, quick):
+def bars_and_scaling(workloads, sides, cores, size):
+    between = set(counts_up_to(cores, every=size == "full"))
     for workload in workloads:
-        parameters = tuple((workload.quick if quick else workload.parameters).items())
+        parameters = tuple(workload.parameters(size).items())
         wanted = (
             {1, cores}
             if workload.workers is None
             else {cores if count == "all" else count for count in workload.workers}
         )
         for side in sides:
-            scaling = set(counts_up_to(cores)) if workload.scales else set()
+            scaling = between if workload.scales else set()
             for workers in sorted(wanted | scaling):
                 if not side.has(workload.name, workers):
                     continue
                 yield Cell(workload.name, side.name, workers, parameters, "bars" if workers in wanted else "scaling")
 
 
-def sweeps(plan, sides, cores, counts):
-    for name, (workload, _, parameter) in plan.items():
+def sweeps(plan, sides, cores, size, memory_bytes):
+    for name, sweep in plan.items():
         for side in sides:
             if side.one_by_one:
                 continue
-            for count in counts:
-                yield Cell(workload, side.name, cores, ((parameter, count),), name)
+            for count in sweep.counts(size):
+                if count * BYTES_MOST.get(side.name, BYTES_MOST_OF_OTHERS) <= memory_bytes / 2:
+                    yield Cell(sweep.workload, side.name, cores, ((sweep.parameter, count),), name)
 
 
 def launch(command, limit_s):

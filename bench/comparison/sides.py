@@ -6,16 +6,14 @@ import shutil
 import subprocess
 import sys
 
+from .workloads import SAVINA_FLOORS
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PEERS = TOP / "bench/peers"
 CXX_FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-pthread"]
 ALL_PEERS = ("erlang", "go", "tokio", "caf")
-PARALLEL_FLOORS = (
-    "pairs",
-    "rings",
-    "calls",
-    "nqueens",
-)  # the others are sequential work: one thread is all that it can use
+# the others are sequential work: one thread is all that it can use
+PARALLEL_FLOORS = ("pairs", "rings", "calls", "nqueens", "trapezoid", "fib", "matmul")
 
 
 @dataclasses.dataclass
@@ -41,13 +39,19 @@ class Side:
                 *settings,
             ]
         if self.one_by_one:
-            return [f"{self.program[0]}{workload}", *settings]
+            return [f"{self.program[0]}{floor_of(workload)}", *settings]
         return [*self.program, workload, *settings]
 
     def has(self, workload, workers):
         if not self.one_by_one:
             return True
-        return pathlib.Path(f"{self.program[0]}{workload}").is_file() and (workers == 1 or workload in PARALLEL_FLOORS)
+        floor = floor_of(workload)
+        return pathlib.Path(f"{self.program[0]}{floor}").is_file() and (workers == 1 or floor in PARALLEL_FLOORS)
+
+
+def floor_of(workload):
+    """The hand-made program that does the work of a workload."""
+    return SAVINA_FLOORS.get(workload, workload)
 
 
 def say(text):

@@ -10,7 +10,7 @@ def number(value):
         return "-"
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def spread(found):
@@ -37,8 +37,10 @@ def ratio(found):
 def verdict(row):
     if not row["sides"].get("troupe"):
         return "no figure of Troupe"
-    if not row["to_best"]:
+    if not row["best"]:
         return "no rival"
+    if not row["to_best"]:
+        return "no ratio"
     value, low, high = row["to_best"]
     if row["pairs"] < ENOUGH:
         return f"{'ahead' if value < 1 else 'behind'}, of too few runs"
@@ -49,6 +51,17 @@ def at_each(results, chosen, cores):
     """The tables: [(heading, rows)], on all workers and on one."""
     counts = dict.fromkeys((cores, 1))
     return [(f"on {n} worker{'s' if n > 1 else ''}", figures.rows(results, chosen, n)) for n in counts]
+
+
+def without_floor(tables):
+    """why -> the workloads that have no floor for that reason"""
+    found = {}
+    for _, rows in tables:
+        for row in rows:
+            if not row["sides"].get("floor"):
+                names = found.setdefault(row["no_floor"] or "was not measured", [])
+                names += [] if row["workload"] in names else [row["workload"]]
+    return found
 
 
 def text(tables, context, results_sides):
@@ -86,4 +99,6 @@ def text(tables, context, results_sides):
                     for i, (text, width) in enumerate(zip(line, widths))
                 ).rstrip()
             )
+    reasons = without_floor(tables)
+    lines += [""] + [f"No floor: {', '.join(names)}: {why}." for why, names in reasons.items()] if reasons else []
     return "\n".join(lines) + "\n"

@@ -25,68 +25,169 @@ def field(name):
     return lambda line: line.get(name)
 
 
+SIZES = ("full", "quick", "smoke")  # a run's: SPEC's defaults; about a fifth of it; only to see that all works
+
+
 @dataclasses.dataclass(frozen=True)
 class Workload:
     name: str
-    parameters: dict  # SPEC's defaults
-    quick: dict  # the same, small, for a run that only shows that all works
+    full: dict  # parameters of a run of that size
+    quick: dict
+    smoke: dict
     figures: tuple
     scales: bool = False  # its curve over the number of workers is of interest
     workers: tuple = None  # run on these numbers of workers only; None: on one and on all
+    no_floor: str = ""  # why there is no hand-made program beside it
+
+    def parameters(self, size):
+        return getattr(self, size)
 
 
-def messages(name, what="message", **kind):
-    return (Figure(name, f"ns a {what}", per_op),)
+def messages(name, what="message"):
+    return (Figure(name, f"ns {'an' if what[0] in 'aeiou' else 'a'} {what}", per_op),)
+
+
+def numbers(names, full, quick, smoke):
+    """The three sizes' parameters, each given as numbers in the order of the names."""
+    return [dict(zip(names.split(), values)) for values in (full, quick, smoke)]
 
 
 SPEC = [
-    Workload("pingpong", {"n": 1000000}, {"n": 50000}, messages("pingpong")),
-    Workload("ring", {"a": 503, "n": 5000000}, {"a": 503, "n": 100000}, messages("ring", "hop")),
-    Workload("pairs", {"p": 32, "n": 100000}, {"p": 32, "n": 4000}, messages("pairs"), scales=True),
+    Workload("pingpong", *numbers("n", [1000000], [200000], [50000]), messages("pingpong")),
+    Workload("ring", *numbers("a n", [503, 5000000], [503, 1000000], [503, 100000]), messages("ring", "hop")),
+    Workload("pairs", *numbers("p n", [32, 100000], [32, 20000], [32, 4000]), messages("pairs"), scales=True),
     Workload(
         "rings",
-        {"r": 16, "a": 503, "n": 500000},
-        {"r": 16, "a": 503, "n": 20000},
+        *numbers("r a n", [16, 503, 500000], [16, 503, 100000], [16, 503, 20000]),
         messages("rings", "hop"),
         scales=True,
     ),
-    Workload("counting", {"n": 5000000}, {"n": 200000}, messages("counting")),
-    Workload("cast", {"n": 3000000}, {"n": 100000}, messages("cast", "cast")),
-    Workload("fanin", {"s": 100, "n": 50000}, {"s": 100, "n": 2000}, messages("fanin"), scales=True),
-    Workload("spawn", {"n": 1000000}, {"n": 50000}, messages("spawn", "actor")),
-    Workload("spawnchain", {"n": 1000000}, {"n": 50000}, messages("spawnchain", "actor")),
-    Workload("skynet", {"leaves": 1000000}, {"leaves": 10000}, messages("skynet", "actor"), scales=True),
-    Workload("big", {"a": 120, "n": 20000}, {"a": 120, "n": 1000}, messages("big"), scales=True),
+    Workload("counting", *numbers("n", [5000000], [2000000], [200000]), messages("counting")),
+    Workload("cast", *numbers("n", [3000000], [1500000], [100000]), messages("cast", "cast")),
+    Workload("fanin", *numbers("s n", [100, 50000], [100, 20000], [100, 2000]), messages("fanin"), scales=True),
+    Workload("spawn", *numbers("n", [1000000], [200000], [50000]), messages("spawn", "actor")),
+    Workload("spawnchain", *numbers("n", [1000000], [200000], [50000]), messages("spawnchain", "actor")),
+    Workload("skynet", *numbers("leaves", [1000000], [100000], [10000]), messages("skynet", "actor"), scales=True),
+    Workload("big", *numbers("a n", [120, 20000], [120, 5000], [120, 1000]), messages("big"), scales=True),
     Workload(
-        "chameneos", {"a": 100, "n": 400000}, {"a": 100, "n": 20000}, messages("chameneos", "meeting"), scales=True
+        "chameneos",
+        *numbers("a n", [100, 400000], [100, 200000], [100, 20000]),
+        messages("chameneos", "meeting"),
+        scales=True,
     ),
-    Workload("call", {"n": 500000}, {"n": 20000}, messages("call", "call")),
-    Workload("callname", {"n": 500000}, {"n": 20000}, messages("callname", "call")),
+    Workload("call", *numbers("n", [500000], [150000], [20000]), messages("call", "call")),
+    Workload("callname", *numbers("n", [500000], [150000], [20000]), messages("callname", "call")),
     Workload(
-        "calls", {"c": 64, "s": 64, "n": 20000}, {"c": 64, "s": 64, "n": 1000}, messages("calls", "call"), scales=True
+        "calls",
+        *numbers("c s n", [64, 64, 20000], [64, 64, 5000], [64, 64, 1000]),
+        messages("calls", "call"),
+        scales=True,
     ),
-    Workload("timers", {"n": 500000}, {"n": 20000}, (Figure("timers", "ns of CPU a timer", per_op),)),
-    Workload("idle", {"n": 1000000}, {"n": 20000}, (Figure("idle", "bytes an actor", field("bytes_per_actor")),)),
-    Workload("restart", {"n": 20000}, {"n": 2000}, messages("restart", "restart")),
-    Workload("selective", {"n": 20000}, {"n": 2000}, messages("selective", "call")),
-    Workload("nqueens", {"size": 12}, {"size": 9}, (Figure("nqueens", "ms in all", milliseconds),), scales=True),
+    Workload("timers", *numbers("n", [500000], [200000], [20000]), (Figure("timers", "ns of CPU a timer", per_op),)),
+    Workload(
+        "idle",
+        *numbers("n", [1000000], [200000], [20000]),
+        (Figure("idle", "bytes an actor", field("bytes_per_actor")),),
+    ),
+    Workload(
+        "idlecpu",
+        *numbers("n seconds", [100000, 10], [100000, 2], [1000, 1]),
+        (Figure("idle: CPU", "% of a core", field("cpu_percent")),),
+        workers=("all",),
+        no_floor="a program that waits, by hand, uses no CPU time",
+    ),
+    Workload("restart", *numbers("n", [20000], [4000], [1000]), messages("restart", "restart")),
+    Workload("selective", *numbers("n", [20000], [20000], [2000]), messages("selective", "call")),
+    Workload(
+        "nqueens",
+        *numbers("size", [12], [12], [9]),
+        (Figure("nqueens", "ms in all", milliseconds),),
+        scales=True,
+    ),
     Workload(
         "hog",
-        {"hogs": 4, "n": 2000},
-        {"hogs": 4, "n": 300},
+        *numbers("hogs n", [4, 2000], [4, 200], [4, 200]),
         (
             Figure("hog: tick late", "us, p99", field("late_p99_us")),
             Figure("hog: round trip", "us, p99", field("p99_us")),
         ),
         workers=("all",),
+        no_floor="by hand it would be the kernel's scheduler",
     ),
 ]
 
-# Sweeps over the number of actors: chart -> (workload, figure, parameter)
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A workload over the number of its actors, and a chart for each figure."""
+
+    workload: str
+    parameter: str
+    figures: tuple
+    full: tuple
+    quick: tuple
+    smoke: tuple
+
+    def counts(self, size):
+        return getattr(self, size)
+
+
 SWEEPS = {
-    "bytes": ("idle", Figure("memory of an idle actor", "bytes an actor", field("bytes_per_actor")), "n"),
-    "spawn": ("spawn", Figure("time to spawn N actors, send each a message and see it end", "ms", milliseconds), "n"),
+    "bytes": Sweep(
+        "idle",
+        "n",
+        (
+            Figure("memory of an idle actor", "bytes an actor", field("bytes_per_actor")),
+            Figure("time to start N servers that stay, each of which answers a call", "ms", milliseconds),
+        ),
+        (10000, 100000, 1000000, 10000000),
+        (10000, 100000, 1000000, 10000000),
+        (1000, 10000),
+    ),
+    "spawn": Sweep(
+        "spawn",
+        "n",
+        (Figure("time to spawn N actors, send each a message and see it end", "ms", milliseconds),),
+        (1000, 10000, 100000, 1000000),
+        (1000, 10000, 100000),
+        (1000, 10000),
+    ),
 }
+
+# Bytes that an idle actor of a side may need at the most: a sweep leaves out what would not fit into half of the memory.
+BYTES_MOST = {"troupe": 512}
+BYTES_MOST_OF_OTHERS = 4096
+
+# Savina: the programs whose work has a floor; the others say why not.
+SAVINA_FLOORS = {
+    "savina.pingpong": "pingpong",
+    "savina.counting": "counting",
+    "savina.threadring": "ring",
+    "savina.chameneos": "chameneos",
+    "savina.big": "big",
+    "savina.nqueens": "nqueens",
+    "savina.trapezoid": "trapezoid",
+    "savina.fib": "fib",
+    "savina.matmul": "matmul",
+    "savina.apsp": "apsp",
+    "savina.sor": "sor",
+    "savina.sieve": "sieve",
+    "savina.radixsort": "radixsort",
+    "savina.quicksort": "quicksort",
+}
+SAVINA_CHECKED = "there is no program by hand; each run checks its result by a sequential computation"
+SAVINA_MESSAGES = "it is about the messages between actors, whose floors are those of counting, spawn and call"
+SAVINA_COMPUTES = ("filterbank", "uct", "facility", "pi", "astar", "bitonic")  # the others of the suite's parallel group
+
+
+def own_workload(name, listed):
+    """One that is not SPEC's, with Troupe's default parameters."""
+    why = "it has no counterpart without a runtime"
+    if name.startswith("savina."):
+        computes = name[len("savina.") :] in SAVINA_COMPUTES
+        why = "" if name in SAVINA_FLOORS else SAVINA_CHECKED if computes else SAVINA_MESSAGES
+    figure = Figure(name, "ms in all", milliseconds)
+    return Workload(name, listed, listed, listed, (figure,), scales=True, no_floor=why)
 
 
 SERVICES = ("echo", "hello", "cache")
@@ -104,20 +205,21 @@ def listed_by_troupe(program):
 
 
 def choose(names, program):
-    """Workloads by name. `spec`: those of SPEC; `all`: every one that Troupe has. One that is not SPEC's is measured in
-    milliseconds, with Troupe's default parameters."""
+    """Workloads by name. `spec`: those of SPEC; `savina`: that suite; `all`: every one that Troupe has. One that is not
+    SPEC's is measured in milliseconds, with Troupe's default parameters."""
     known = {workload.name: workload for workload in SPEC}
     listed = listed_by_troupe(program)
+    savina = [name for name in listed if name.startswith("savina.")]
+    groups = {"spec": list(known), "savina": savina, "all": [*known, *listed]}
     chosen = []
     for name in names:
-        group = list(known) if name == "spec" else list(known) + list(listed) if name == "all" else [name]
-        for one in group:
+        for one in groups.get(name, [name]):
             if one not in known and one not in listed:
                 raise SystemExit(
                     f"compare: there is no workload '{one}'; there are {', '.join(sorted(set(known) | set(listed)))}"
                 )
             if one not in known:
-                known[one] = Workload(one, {}, {}, (Figure(one, "ms in all", milliseconds),), scales=True)
+                known[one] = own_workload(one, listed[one])
             if known[one] not in chosen:
                 chosen.append(known[one])
     return chosen

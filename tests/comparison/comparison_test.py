@@ -1,6 +1,7 @@
 """comparison_test.py: the machinery of bench/compare, on figures that are known: what it concludes, what it shows, and
 in which order it runs. Takes no measurement."""
 import collections
+import html
 import html.parser
 import pathlib
 import random
@@ -65,6 +66,11 @@ class Figures(unittest.TestCase):
     def test_only_rounds_that_both_sides_have_are_compared(self):
         self.assertEqual(figures.ratio({1: 2.0, 2: 99.0}, {1: 1.0, 3: 5.0})[0], 2)
         self.assertIsNone(figures.ratio({1: 2.0}, {3: 5.0}))
+        self.assertIsNone(figures.ratio({1: 2.0}, {1: 0.0}))
+
+    def test_nothing_is_divided_by_what_was_too_little_to_be_measured(self):
+        row = row_of(troupe=[1] * 5, go=[0] * 5)
+        self.assertEqual((row["best"], row["to_best"], table.verdict(row)), ("go", None, "no ratio"))
 
     def test_the_best_rival_is_neither_ours_nor_the_floor(self):
         row = row_of(troupe=[5] * 5, floor=[1] * 5, go=[8] * 5, tokio=[6] * 5)
@@ -116,7 +122,7 @@ class Verdicts(unittest.TestCase):
 class Order(unittest.TestCase):
     def setUp(self):
         self.sides = [sides.Side(name, ["true"]) for name in ("troupe", "go", "tokio")]
-        self.cells = list(runs.bars_and_scaling([CALL, PAIRS], self.sides, 4, True))
+        self.cells = list(runs.bars_and_scaling([CALL, PAIRS], self.sides, 4, "full"))
 
     def test_a_round_runs_each_cell_once_and_a_workload_in_one_piece(self):
         order = list(runs.shuffled_round(self.cells, random.Random(1)))
@@ -134,7 +140,21 @@ class Order(unittest.TestCase):
         of_pairs = {cell.workers: cell.purpose for cell in self.cells if cell.workload == "pairs"}
         self.assertEqual(of_pairs, {1: "bars", 2: "scaling", 3: "scaling", 4: "bars"})
         self.assertEqual({cell.workers for cell in self.cells if cell.workload == "call"}, {1, 4})
-        self.assertEqual({cell.workers for cell in runs.bars_and_scaling([HOG], self.sides, 4, True)}, {4})
+        self.assertEqual({cell.workers for cell in runs.bars_and_scaling([HOG], self.sides, 4, "smoke")}, {4})
+
+    def test_a_sweep_ends_where_memory_does(self):
+        counts = {
+            name: [cell.parameters[0][1] for cell in cells if cell.side == name and cell.purpose == "bytes"]
+            for cells in [list(runs.sweeps(workloads.SWEEPS, self.sides, 4, "full", 16 << 30))]
+            for name in ("troupe", "go")
+        }
+        self.assertEqual(counts["troupe"], [10000, 100000, 1000000, 10000000])
+        self.assertEqual(counts["go"], [10000, 100000, 1000000])
+
+    def test_a_quick_run_leaves_out_every_second_number_of_workers(self):
+        self.assertEqual(runs.counts_up_to(8), [1, 2, 3, 4, 6, 8])
+        self.assertEqual(runs.counts_up_to(8, every=False), [1, 2, 4, 8])
+        self.assertEqual(runs.counts_up_to(6, every=False), [1, 2, 4, 6])
 
     def test_results_are_told_apart_from_failures(self):
         good = runs.launch(["echo", '{"ops":1,"seconds":2}'], 20)
@@ -145,6 +165,26 @@ class Order(unittest.TestCase):
         )
         self.assertEqual(runs.launch(["sh", "-c", 'echo \'{"ops":1,"seconds":2}\'; exit 1'], 20)[0], "failed")
         self.assertEqual(runs.launch(["sleep", "60"], 0.05)[0], "timeout")
+
+
+class Workloads(unittest.TestCase):
+    def test_every_one_has_a_floor_or_says_why_not(self):
+        floors = {path.stem for path in (sides.TOP / "bench/floor").glob("*.c")}
+        for workload in workloads.SPEC:
+            self.assertNotEqual(workload.name in floors, bool(workload.no_floor), workload.name)
+        for name in [*workloads.SAVINA_COMPUTES, "dictionary", "fib", "sor"]:
+            workload = workloads.own_workload(f"savina.{name}", {})
+            self.assertNotEqual(sides.floor_of(workload.name) in floors, bool(workload.no_floor), workload.name)
+
+    def test_the_table_is_the_definitions(self):
+        text = (sides.PEERS / "SPEC.md").read_text(encoding="utf-8")
+        defined = {
+            words[0]: {key: int(value) for key, value in (word.split("=") for word in words[1:])}
+            for words in (match.split() for match in re.findall(r"^\| ([a-z]+ \S*=[^|]*)\|", text, re.M))
+        }
+        self.assertEqual({workload.name: workload.full for workload in workloads.SPEC}, defined)
+        for workload in workloads.SPEC:
+            self.assertEqual({*workload.quick, *workload.smoke}, {*workload.full})
 
 
 class Latency(unittest.TestCase):
@@ -212,7 +252,7 @@ def data():
         "system": "Debian",
         "C compiler": "cc",
         "sides": {name: {"built with": "cc", "command": name} for name in ("troupe", "floor", "go", "odd")},
-        "settings": {"workers": 4, "runs": 5, "workloads": ["call", "pairs"], "quick": False},
+        "settings": {"workers": 4, "runs": 5, "workloads": ["call", "pairs"], "size": "full"},
     }
     return {"format": 1, "context": context, "launches": found, "latency": loads}
 
@@ -246,10 +286,24 @@ class Page(unittest.TestCase):
     def test_a_lost_row_is_as_plain_as_another(self):
         self.assertRegex(self.text, r'<td class="behind"[^>]*>[0-9.]+</td><td class="behind">behind</td>')
 
-    def test_a_quick_run_says_that_it_is_one(self):
-        quick = data()
-        quick["context"]["settings"]["quick"] = True
-        self.assertIn("No figure here says anything", page.render(quick, [CALL]))
+    def test_a_run_that_is_not_a_full_one_says_so(self):
+        small = data()
+        small["context"]["settings"]["size"] = "smoke"
+        self.assertIn("No figure here says anything", page.render(small, [CALL]))
+        small["context"]["settings"]["size"] = "quick"
+        self.assertIn("A quick run", page.render(small, [CALL]))
+        self.assertNotIn('notice">', self.text)
+
+    def test_both_figures_of_a_sweep_are_drawn(self):
+        for figure in workloads.SWEEPS["bytes"].figures:
+            self.assertIn(f"<h3>{figure.label}</h3>", self.text)
+
+    def test_a_row_without_a_floor_says_why(self):
+        lines = [record("troupe", 1e-3, i, "hog", late_p99_us=5, p99_us=1) for i in range(5)]
+        rows = figures.rows(figures.Results(lines), [HOG], 4)
+        self.assertIn(html.escape(f"No floor: hog: {HOG.no_floor}."), page.table_of(rows, []))
+        text = table.text([("on 4 workers", rows)], data()["context"], ["troupe"])
+        self.assertIn(f"No floor: hog: {HOG.no_floor}.", text)
 
     def test_the_text_has_every_side(self):
         results = figures.Results(data()["launches"])
