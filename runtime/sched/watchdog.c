@@ -11,15 +11,17 @@
  *    it,
  *  - fires timers if nobody has for a tick,
  *  - publishes the time, for deadlines that are far away (base/tick.h),
+ *  - gives memory back that nobody has needed for a while (memory/depot.h),
  *  - and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
- * When no worker is awake it sleeps on `awake`: an idle system has no tick. revive() in idle.c wakes it: [WD1] the
- * watchdog announces its sleep, then looks at `awake`; the worker makes `awake` 1, then looks at the announcement;
- * [WD2], both sequentially consistent.
+ * When no worker is awake and no memory waits to be given back it sleeps on `awake`: an idle system has no tick.
+ * revive() in idle.c wakes it: [WD1] the watchdog announces its sleep, then looks at `awake`; the worker makes `awake`
+ * 1, then looks at the announcement; [WD2], both sequentially consistent.
  *
  * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
  * `reinstate`. */
 #include "base/clock.h"
 #include "base/tick.h"
+#include "memory/depot.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
 
@@ -33,7 +35,7 @@
 
 #define TICK_NS     (1 * NS_PER_MS)
 #define TAKEOVER_NS (3 * NS_PER_MS)
-enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20 };
+enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20, AGE_TICKS = DEPOT_AGE_MS };
 
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
@@ -48,6 +50,7 @@ static struct {
     struct context context;
     struct watched seen[WORKERS_MOST];
     unsigned ticks;
+    bool memory_due;          /* there is more to give back at the next tick */
     _Atomic uint32_t started; /* futex: 1 running, 2 no memory */
     _Atomic uint32_t end;
 } watchdog;
@@ -155,6 +158,26 @@ static bool watch_ring(struct worker *worker, struct watched *seen)
     return waited;
 }
 
+static void watch_memory(void)
+{
+    bool aged = watchdog.ticks % AGE_TICKS == 0;
+    if (!aged && !watchdog.memory_due)
+        return;
+    depot_lock();
+    if (aged)
+        depot_age();
+    watchdog.memory_due = depot_trim();
+    depot_unlock();
+}
+
+static bool memory_is_settled(void)
+{
+    depot_lock();
+    bool settled = depot_settled();
+    depot_unlock();
+    return settled;
+}
+
 static void tick(void)
 {
     int64_t now = clock_now();
@@ -179,6 +202,7 @@ static void tick(void)
     reclaim_release_ripe(watchdog.context.bin, &watchdog.context);
     if (++watchdog.ticks % WATCH_TICKS == 0)
         scheduler.settings.hooks.watch();
+    watch_memory();
 }
 
 static void sleep_until_needed(void)
@@ -213,7 +237,7 @@ static void *watch(void *unused)
         nanosleep(&pause, NULL);
         tick();
         quiet = load_relaxed(&scheduler.awake) == 0 ? quiet + 1 : 0;
-        if (quiet > SLEEP_AFTER_TICKS)
+        if (quiet > SLEEP_AFTER_TICKS && memory_is_settled())
             sleep_until_needed();
     }
     tick_pause(clock_now);
@@ -227,6 +251,7 @@ bool watchdog_start(void)
             0); /* refused: takeovers leave `next` alone */
     memset(watchdog.seen, 0, sizeof watchdog.seen);
     watchdog.ticks = 0;
+    watchdog.memory_due = false;
     store_relaxed(&watchdog.started, 0);
     store_relaxed(&watchdog.end, 0);
     if (pthread_create(&watchdog.thread, NULL, watch, NULL) != 0)
