@@ -130,7 +130,7 @@ def lines(
     tick_text=short,
 ):
     """series: side -> [(x, y, low or None, high or None, words)]; ideal: points of a dashed line, with what it is."""
-    left, right, top, bottom = 62, 14, 12, 44
+    left, right, top, bottom = 62, 24, 12, 44
     points = [point for found in series.values() for point in found]
     xs, ys = [point[0] for point in points], [value for point in points for value in point[1:4] if value is not None]
     if ideal:

@@ -194,7 +194,8 @@ def quantile(counts, lost, share):
 def curves(records, service):
     """side -> [(offered rate, answered share, {share: us or None})], all rounds merged"""
     found = {}
-    for side in dict.fromkeys(r["side"] for r in records if r["service"] == service):
+    sides_of_it = dict.fromkeys(r["side"] for r in records if r["service"] == service)
+    for side in sorted(sides_of_it, key=lambda name: name != "troupe"):
         mine = [r for r in records if r["service"] == service and r["side"] == side]
         for rate in sorted({r["rate"] for r in mine}):
             counts, planned, lost = merged([r for r in mine if r["rate"] == rate])

@@ -213,13 +213,17 @@ def distribution_card(curves):
     )
 
 
+def plain(value):
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
 def context_list(context):
     flat = {}
     for key, value in context.items():
         if key == "sides":
             flat.update({f"side {name}": f'{about["built with"]}; {about["command"]}' for name, about in value.items()})
         elif isinstance(value, dict):
-            flat[key] = "; ".join(f"{name}: {what}" for name, what in value.items() if what not in ("", None))
+            flat[key] = "; ".join(f"{name}: {plain(what)}" for name, what in value.items() if what not in ("", None))
         else:
             flat[key] = value
     return "<dl>" + "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in flat.items()) + "</dl>"

@@ -2,6 +2,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -178,9 +179,10 @@ BUILDERS = {"erlang": erlang, "go": go, "tokio": tokio, "caf": caf}
 
 def build(peers, bin_folder, added):
     """All sides, Troupe first, then the floors, then the peers in the order asked for."""
+    flags = c_flags(pathlib.Path(bin_folder).parent)
     sides = [
-        Side("troupe", [f"{bin_folder}/troupe", "bench"], build="-O2 -g, release"),
-        Side("floor", [f"{bin_folder}/floor_"], build="-O2 -g, release", one_by_one=True),
+        Side("troupe", [f"{bin_folder}/troupe", "bench"], build=f"{flags}; the runtime's defaults"),
+        Side("floor", [f"{bin_folder}/floor_"], build=flags, one_by_one=True),
     ]
     for name in peers:
         if name not in BUILDERS:
@@ -197,6 +199,16 @@ def build(peers, bin_folder, added):
             raise SystemExit(f"compare: --add takes NAME=PROGRAM, not '{word}'")
         sides.append(Side(name, program.split(), build="built by hand"))
     return sides
+
+
+def c_flags(build_folder):
+    """The compiler's flags of a build, as CMake keeps them."""
+    try:
+        kept = dict(re.findall(r"^(CMAKE_\w+):\w+=(.*)$", (build_folder / "CMakeCache.txt").read_text(), re.M))
+    except OSError:
+        return "unknown flags"
+    kind = kept.get("CMAKE_BUILD_TYPE", "")
+    return " ".join([kept.get("CMAKE_C_FLAGS", ""), kept.get(f"CMAKE_C_FLAGS_{kind.upper()}", "")]).strip()
 
 
 def set_up(purpose):

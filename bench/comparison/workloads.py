@@ -177,7 +177,14 @@ SAVINA_FLOORS = {
 }
 SAVINA_CHECKED = "there is no program by hand; each run checks its result by a sequential computation"
 SAVINA_MESSAGES = "it is about the messages between actors, whose floors are those of counting, spawn and call"
-SAVINA_COMPUTES = ("filterbank", "uct", "facility", "pi", "astar", "bitonic")  # the others of the suite's parallel group
+SAVINA_COMPUTES = (
+    "filterbank",
+    "uct",
+    "facility",
+    "pi",
+    "astar",
+    "bitonic",
+)  # the others of the suite's parallel group
 
 
 def own_workload(name, listed):
