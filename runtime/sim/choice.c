@@ -91,13 +91,16 @@ static struct sim_thread *next_in_turn(struct sim_thread *const *candidates, uns
 static struct sim_thread *overdue(struct sim_thread *const *candidates, unsigned count)
 {
     struct sim_thread *oldest = NULL;
-    int64_t oldest_ns = machine.now_ns - machine.options.stall_ms * 1000000;
+    int64_t limit_ns = machine.now_ns - machine.options.stall_ms * 1000000;
+    if (machine.waiting_since >= limit_ns)
+        return NULL;
+    machine.waiting_since = machine.now_ns;
     for (unsigned i = 0; i < count; i++)
-        if (candidates[i] != machine.current && candidates[i]->since_ns < oldest_ns) {
+        if (candidates[i] != machine.current && candidates[i]->since_ns < machine.waiting_since) {
             oldest = candidates[i];
-            oldest_ns = oldest->since_ns;
+            machine.waiting_since = oldest->since_ns;
         }
-    return oldest;
+    return machine.waiting_since < limit_ns ? oldest : NULL;
 }
 
 struct sim_thread *sim_pick(struct sim_thread *const *candidates, unsigned count)

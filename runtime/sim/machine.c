@@ -36,23 +36,60 @@ static void check_limits(void)
         sim_fail("no end after %lld ms of virtual time", (long long)machine.options.max_ms);
 }
 
-/* Deadlines that have come: who waited runs again. */
+/* ---- who can run, and until when the others wait */
+
+static void set_ready(const struct sim_thread *thread)
+{
+    machine.ready[thread->id / 64] |= UINT64_C(1) << thread->id % 64;
+}
+
+static void set_unready(const struct sim_thread *thread)
+{
+    machine.ready[thread->id / 64] &= ~(UINT64_C(1) << thread->id % 64);
+}
+
+static void set_deadline(struct sim_thread *thread, int64_t deadline)
+{
+    thread->deadline = deadline;
+    if (deadline < machine.next_due)
+        machine.next_due = deadline;
+}
+
+void sim_begin_to_run(struct sim_thread *thread)
+{
+    thread->state = SIM_RUNNABLE;
+    thread->deadline = SIM_NEVER;
+    thread->since_ns = sim_now();
+    set_ready(thread);
+}
+
+/* Its deadline has come: a stall is over, or what it waited for has not happened in time. */
+static void expire_one(struct sim_thread *thread)
+{
+    if (thread->stalled) {
+        thread->stalled = false;
+    } else if (thread->state == SIM_BLOCKED) {
+        thread->state = SIM_RUNNABLE;
+        thread->timed_out = true;
+    } else {
+        return;
+    }
+    thread->since_ns = machine.now_ns;
+    thread->deadline = SIM_NEVER;
+    set_ready(thread);
+}
+
 static void expire(void)
 {
+    if (machine.next_due > machine.now_ns)
+        return;
+    machine.next_due = SIM_NEVER;
     for (unsigned i = 0; i < machine.count; i++) {
         struct sim_thread *thread = machine.threads[i];
-        if (thread->deadline > machine.now_ns)
-            continue;
-        if (thread->stalled) {
-            thread->stalled = false;
-            thread->since_ns = machine.now_ns;
-            thread->deadline = SIM_NEVER;
-        } else if (thread->state == SIM_BLOCKED) {
-            thread->state = SIM_RUNNABLE;
-            thread->since_ns = machine.now_ns;
-            thread->timed_out = true;
-            thread->deadline = SIM_NEVER;
-        }
+        if (thread->deadline <= machine.now_ns)
+            expire_one(thread);
+        if (thread->deadline < machine.next_due)
+            machine.next_due = thread->deadline;
     }
 }
 
@@ -112,14 +149,13 @@ static NOINLINE NO_ASAN void switch_to(struct sim_thread *to)
     errno = saved;
 }
 
+/* In the order of their numbers. */
 static unsigned runnable(struct sim_thread **found)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < machine.count; i++) {
-        struct sim_thread *thread = machine.threads[i];
-        if ((thread->state == SIM_RUNNABLE || thread->state == SIM_RUNNING) && !thread->stalled)
-            found[count++] = thread;
-    }
+    for (unsigned first = 0; first < machine.count; first += 64)
+        for (uint64_t bits = machine.ready[first / 64]; bits != 0; bits &= bits - 1)
+            found[count++] = machine.threads[first + (unsigned)__builtin_ctzll(bits)];
     return count;
 }
 
@@ -161,7 +197,7 @@ static struct sim_thread *decide_next(void)
     if (next != machine.current) {
         machine.switches++;
         machine.current->since_ns = machine.now_ns;
-        sim_trace_note("run", next->id, (uint64_t)(machine.now_ns - machine.start_ns));
+        sim_trace_switch(next);
     }
     sim_budget = machine.given = sim_next_budget();
     next->state = SIM_RUNNING;
@@ -185,7 +221,8 @@ static void maybe_stall(void)
         return;
     spend();
     machine.current->stalled = true;
-    machine.current->deadline = machine.now_ns + pause_ns;
+    set_unready(machine.current);
+    set_deadline(machine.current, machine.now_ns + pause_ns);
 }
 
 void sim_decide(void)
@@ -209,7 +246,8 @@ bool sim_block(const char *what, const void *on, int64_t deadline)
     self->state = SIM_BLOCKED;
     self->waits_for = what;
     self->on = on;
-    self->deadline = deadline;
+    set_unready(self);
+    set_deadline(self, deadline);
     self->timed_out = false;
     self->yields = 0;
     go_on();
@@ -232,9 +270,7 @@ void sim_give_way(void)
 
 static void wake(struct sim_thread *thread)
 {
-    thread->state = SIM_RUNNABLE;
-    thread->deadline = SIM_NEVER;
-    thread->since_ns = sim_now();
+    sim_begin_to_run(thread);
     if (thread->priority > machine.current->priority && machine.options.policy == TR_SIM_PCT) {
         spend();
         sim_budget = machine.given = 0;
@@ -261,6 +297,7 @@ NO_ASAN void sim_leave(void)
     struct sim_thread *self = machine.current;
     self->state = SIM_ENDED;
     self->deadline = SIM_NEVER;
+    set_unready(self);
     struct sim_thread *next = decide_next();
     change_locals(self, next);
     machine.current = next;

@@ -11,6 +11,7 @@
  *       run.
  *   M4  Choices (which thread, how long, which waiter, which fault) are functions of the seed and of what happened
  *       before. Nothing else is asked: no address is compared but for equality, no clock is read, no thread runs freely.
+ *   M5  `ready` holds exactly those that are RUNNABLE or RUNNING and not stalled.
  * Determinism: by induction over the decisions. The first state is the program's; between two decisions one thread runs
  * code that sees only memory, virtual time and seeded chance (redirect.h; tests/simulation/imports), so it reaches the
  * same next point; by M4 the same choice follows. Addresses differ between processes, so nothing may order by them:
@@ -66,9 +67,12 @@ struct sim_machine {
     struct sim_thread *current;
     struct sim_thread *threads[SIM_THREADS_MOST]; /* in the order of their making; [0] called tr_sim_run */
     unsigned count;
-    int64_t start_ns, now_ns; /* now: when the budget was last given */
-    int64_t point_ns;         /* what a point costs */
-    int64_t given;            /* the budget that was given */
+    uint64_t ready[SIM_THREADS_MOST / 64]; /* one bit a thread, by number: it can run, or runs, and is not stalled */
+    int64_t next_due;                      /* no deadline is earlier; one that was taken back may have been */
+    int64_t waiting_since;                 /* every thread that is ready became so, or ran, then or later */
+    int64_t start_ns, now_ns;              /* now: when the budget was last given */
+    int64_t point_ns;                      /* what a point costs */
+    int64_t given;                         /* the budget that was given */
     uint64_t steps, switches, events;
     uint64_t hash;    /* of the trace */
     uint64_t choice;  /* state of the generator for choices */
@@ -97,6 +101,8 @@ bool sim_block(const char *what, const void *on, int64_t deadline);
 unsigned sim_wake(const void *on, unsigned most);
 /* Lets others go first. */
 void sim_give_way(void);
+/* A thread of the table can run from now on. */
+void sim_begin_to_run(struct sim_thread *thread);
 /* Leaves the running thread, which has ended, for good. */
 __attribute__((noreturn)) void sim_leave(void);
 
@@ -115,6 +121,8 @@ bool sim_lets_time_pass(void);
 /* ---- trace.c */
 void sim_trace_start(void);
 void sim_trace_note(const char *kind, uint64_t a, uint64_t b);
+/* The machine goes on with another thread. */
+void sim_trace_switch(const struct sim_thread *next);
 void sim_trace_end(void);
 
 /* ---- thread.c */

@@ -173,7 +173,9 @@ static void begin(const tr_sim_options *options)
     fill_options(options);
     if (sim_explore_start())
         machine.options.policy = TR_SIM_FIXED;
-    machine.start_ns = machine.now_ns = START_S * INT64_C(1000000000);
+    machine.start_ns = machine.now_ns = machine.waiting_since = START_S * INT64_C(1000000000);
+    machine.next_due = SIM_NEVER;
+    sim_budget = machine.given = 0;
     sim_choice_start(machine.options.seed);
     sim_threads_start();
     sim_faults_start();

@@ -35,11 +35,12 @@ void sim_locals_load(const struct sim_thread *thread) { memcpy(__start_tr_sim_lo
 void sim_threads_start(void)
 {
     char *locals = first_thread.locals != NULL ? first_thread.locals : calloc(1, locals_bytes());
-    first_thread = (struct sim_thread){ .fiber = &first_fiber, .state = SIM_RUNNING, .deadline = SIM_NEVER };
-    first_thread.locals = locals;
+    first_thread = (struct sim_thread){ .fiber = &first_fiber, .locals = locals };
     first_thread.priority = sim_draw(&machine.choice) | UINT64_C(1) << 63;
     machine.threads[0] = machine.current = &first_thread;
     machine.count = 1;
+    sim_begin_to_run(&first_thread);
+    first_thread.state = SIM_RUNNING;
 }
 
 unsigned sim_threads_left(void)
@@ -125,15 +126,13 @@ int sim_thread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*e
         free(locals);
         return EAGAIN;
     }
-    thread->state = SIM_RUNNABLE;
-    thread->deadline = SIM_NEVER;
     thread->locals = locals;
     thread->entry = entry;
     thread->arg = arg;
     thread->id = machine.count;
-    thread->since_ns = sim_now();
     thread->priority = sim_draw(&machine.choice) | UINT64_C(1) << 63;
     machine.threads[machine.count++] = thread;
+    sim_begin_to_run(thread);
     *id = (pthread_t)thread->id + 1;
     sim_point();
     return 0;

@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+/* In the hash: beside the numbers of the recorder's kinds. */
+#define SWITCH UINT64_C(0x100)
+
 static const char *kind_name(unsigned kind)
 {
     switch (kind) {
@@ -19,10 +22,10 @@ static const char *kind_name(unsigned kind)
     }
 }
 
-static void mix(uint64_t word)
+static uint64_t mix(uint64_t hash, uint64_t word)
 {
-    machine.hash = (machine.hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    machine.hash ^= machine.hash >> 29;
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
 }
 
 void sim_trace_start(void)
@@ -39,21 +42,32 @@ void sim_trace_end(void)
     machine.trace = NULL;
 }
 
-void sim_trace_note(const char *kind, uint64_t a, uint64_t b)
+/* `kind` stands for `name` in the hash. */
+static void put(uint64_t kind, const char *name, uint64_t a, uint64_t b)
 {
     machine.events++;
-    for (const char *at = kind; *at != '\0'; at++)
-        mix((unsigned char)*at);
-    mix(a);
-    mix(b);
+    machine.hash = mix(mix(mix(machine.hash, kind), a), b);
     if (machine.trace != NULL)
         fprintf(machine.trace, "%12lld %3u %s %llu %llu\n", (long long)(sim_now() - machine.start_ns),
-                machine.current->id, kind, (unsigned long long)a, (unsigned long long)b);
+                machine.current->id, name, (unsigned long long)a, (unsigned long long)b);
+}
+
+void sim_trace_note(const char *kind, uint64_t a, uint64_t b)
+{
+    uint64_t hash = 0;
+    for (const char *at = kind; *at != '\0'; at++)
+        hash = mix(hash, (unsigned char)*at);
+    put(hash, kind, a, b);
+}
+
+void sim_trace_switch(const struct sim_thread *next)
+{
+    put(SWITCH, "run", next->id, (uint64_t)(machine.now_ns - machine.start_ns));
 }
 
 /* A label's address differs from process to process: only that there was one. */
 void sim_event(unsigned kind, uint64_t word)
 {
     if (machine.running)
-        sim_trace_note(kind_name(kind), kind == TRACE_LABEL ? 0 : word, machine.current->id);
+        put(kind, machine.trace == NULL ? NULL : kind_name(kind), kind == TRACE_LABEL ? 0 : word, machine.current->id);
 }
