@@ -21,7 +21,8 @@
  *     TR_SIM_SEEDS=from..to   these seeds instead; one alone runs in this process
  *     TR_SIM_ONLY=name        this case alone, all others pass at once
  *     TR_SIM_FAULTS=script    these faults instead of those that the seed draws
- *     TR_SIM_JOBS=n           n runs at a time; 1 if unset
+ *     TR_SIM_JOBS=n           n processes at a time; 1 if unset
+ *     TR_SIM_BATCH=n          n runs in a process, instead of the case's own number
  *     TR_SIM_TRACE=file       the trace of the last run as text
  *
  * What the program does by itself must be a function of the seed, too: no clock, chance, thread or descriptor but
@@ -85,6 +86,8 @@ typedef struct tr_sim_case {
     void *arg;
     tr_sim_options options; /* the seed is the sweep's */
     uint64_t all_steps;     /* no further seed is begun when all runs together took that many; 0: no limit */
+    unsigned batch;         /* runs that one process may do, one after another; 0: 1 */
+    void (*each)(const tr_sim_result *result, void *arg); /* after each run that passed, in the sweep's process; NULL */
 } tr_sim_case;
 
 /* Runs the program once, in this process, and fills *result (may be NULL). Returns what the program returned; a run that
@@ -94,8 +97,13 @@ TR_API int tr_sim_run(const tr_sim_options *options, int (*program)(void *arg), 
  * result->failure if not; TR_ELIMIT if there is no process to be had. */
 TR_API TR_MUST_CHECK int tr_sim_try(const tr_sim_options *options, int (*program)(void *arg), void *arg,
                                     tr_sim_result *result);
-/* Runs the case under each seed, each in a process of its own. After the first failure it looks for the least faults
- * that still fail, prints them with the seed and the line that runs it again, and stops. The number of failed runs. */
+/* Runs the case under each seed, in processes of their own. After the first failure it looks for the least faults that
+ * still fail, prints them with the seed and the line that runs it again, and stops. The number of failed runs.
+ *
+ * With `batch` a process does several runs, which saves most of the time of short ones: between them the variables of
+ * the executable are put back as they were before the first, and what the runtime had mapped is cleared; so each run is
+ * the same as alone. That holds if the program keeps nothing elsewhere that matters to it: in variables of shared
+ * libraries, in files. In a sanitizer's build each run has a process of its own whatever `batch` says. */
 TR_API TR_MUST_CHECK unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to);
 
 /* What an exploration has seen. */

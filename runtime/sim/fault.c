@@ -155,7 +155,7 @@ void *sim_realloc(void *block, size_t size) { return no_memory() ? NULL : reallo
 
 void *sim_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    return no_memory() ? MAP_FAILED : mmap(address, size, protection, flags, fd, offset);
+    return no_memory() ? MAP_FAILED : sim_map(address, size, protection, flags, fd, offset);
 }
 
 /* ---- crashes */

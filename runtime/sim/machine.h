@@ -29,7 +29,13 @@
 
 #define SIM_NEVER INT64_MAX
 
-enum { SIM_THREADS_MOST = 1024, SIM_KEYS_MOST = 32, SIM_STACK_BYTES = 512 * 1024, SIM_NAME_BYTES = 16 };
+enum {
+    SIM_THREADS_MOST = 1024,
+    SIM_KEYS_MOST = 32,
+    SIM_STACK_BYTES = 512 * 1024,
+    SIM_NAME_BYTES = 16,
+    SIM_RUN_MOST_S = 120
+};
 
 enum sim_state { SIM_FREE, SIM_RUNNABLE, SIM_RUNNING, SIM_BLOCKED, SIM_ENDED };
 
@@ -133,6 +139,16 @@ void sim_threads_end(void);
 void sim_locals_save(struct sim_thread *thread);
 void sim_locals_load(const struct sim_thread *thread);
 
+/* ---- memory.c */
+/* From here on mappings of a run are kept for the next. False: they are not. */
+bool sim_memory_keep(void);
+/* A run has ended: nothing is lent any more. */
+void sim_memory_settle(void);
+/* What sim_mmap does when the request is not refused. */
+void *sim_map(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+/* For a stack, given back by sim_munmap; MAP_FAILED: no memory. */
+void *sim_map_stack(size_t size);
+
 /* ---- net.c */
 void sim_net_start(void);
 
@@ -148,7 +164,29 @@ bool sim_fault_now(enum sim_fault kind, int64_t *parameter);
 /* The faults that happened, as a script. */
 void sim_faults_write(char *out, size_t size);
 
+/* ---- batch.c */
+struct sim_batch {
+    const tr_sim_options *options;
+    int (*program)(void *arg);
+    void *arg;
+    uint64_t from; /* the first seed */
+    unsigned count;
+    uint64_t most_steps; /* no further run is begun when all together took that many; 0: no limit */
+};
+/* In memory that the process shares with its parent. */
+struct sim_outcome {
+    unsigned done; /* runs that have passed */
+    bool complete; /* there were no others to do */
+    tr_sim_result results[];
+};
+/* How many runs a process may do where so many are wanted. */
+unsigned sim_batch_most(unsigned wanted);
+/* In a process of its own, which ends here. */
+__attribute__((noreturn)) void sim_batch_run(const struct sim_batch *batch, struct sim_outcome *outcome);
+
 /* ---- run.c */
+/* What the runtime finds in its environment. */
+void sim_set_environment(void);
 extern tr_sim_result *sim_shared_result; /* of a run in a process of its own: where its parent reads it */
 extern const char *sim_case_name;
 void sim_print_command(FILE *to);

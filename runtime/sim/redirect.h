@@ -146,11 +146,14 @@
 #define write(...)      sim_write(__VA_ARGS__)
 #define close(...)      sim_close(__VA_ARGS__)
 
-/* ---- memory, so that it can fail */
+/* ---- memory, so that it can fail, and mappings are kept from run to run */
 #define malloc(...)  sim_malloc(__VA_ARGS__)
 #define calloc(...)  sim_calloc(__VA_ARGS__)
 #define realloc(...) sim_realloc(__VA_ARGS__)
 #define mmap(...)    sim_mmap(__VA_ARGS__)
+#define munmap       sim_munmap
+#define madvise      sim_madvise
+#define mprotect     sim_mprotect
 
 /* ---- liburcu */
 #define _urcu_memb_read_lock        sim_read_lock

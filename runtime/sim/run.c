@@ -165,6 +165,13 @@ static void fill_options(const tr_sim_options *options)
         filled->faults.most = 3;
 }
 
+/* The recorder's events are the trace's: all of them, in rings that take no time to make. */
+void sim_set_environment(void)
+{
+    setenv("TROUPE_TRACE", "all", 1);
+    setenv("TROUPE_TRACE_EVENTS", "64", 1);
+}
+
 static void begin(const tr_sim_options *options)
 {
     bool forked = machine.forked;
@@ -182,9 +189,7 @@ static void begin(const tr_sim_options *options)
     sim_net_start();
     sim_signals_start();
     sim_trace_start();
-    /* the recorder's events are the trace's: all of them, in rings that take no time to make */
-    setenv("TROUPE_TRACE", "all", 1);
-    setenv("TROUPE_TRACE_EVENTS", "64", 1);
+    sim_set_environment();
     machine.running = true;
     sim_budget = machine.given = sim_next_budget();
 }

@@ -6,8 +6,8 @@
 #include "sim/machine.h"
 #include "sim/system.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { SIGNALS_MOST = 65, STACK_BYTES = 128 * 1024 };
@@ -102,7 +102,7 @@ void sim_signals_start(void)
 {
     memset(actions, 0, sizeof actions);
     if (handler_stack == NULL)
-        handler_stack = malloc(STACK_BYTES);
+        handler_stack = sim_map(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_t stack = { .ss_sp = handler_stack, .ss_size = STACK_BYTES };
     sigaltstack(&stack, NULL);
     signal(SIGABRT, on_abort);
@@ -113,6 +113,6 @@ void sim_signals_end(void)
     signal(SIGABRT, SIG_DFL);
     stack_t none = { .ss_flags = SS_DISABLE };
     sigaltstack(&none, NULL);
-    free(handler_stack);
+    sim_munmap(handler_stack, STACK_BYTES);
     handler_stack = NULL;
 }

@@ -1,7 +1,8 @@
-/* sweep.c: many runs: each in a process of its own, several at a time, and the least script of faults that still fails.
+/* sweep.c: many runs: in processes of their own, several at a time, and the least script of faults that still fails.
  *
- * A process for each run: nothing that a run leaves behind changes the next, so that seed n of a sweep is seed n alone;
- * and whatever ends a run ends only that. */
+ * Whatever ends a run ends only its process. A process does some runs one after another (batch.c), which changes none
+ * of them: seed n of a sweep is seed n alone. A run that failed behind others is repeated alone, and if it passes then,
+ * that is said, too: it is a mistake of the program's or of the simulator's. */
 #include "sim/machine.h"
 
 #include <signal.h>
@@ -11,85 +12,81 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JOBS_MOST = 64, RUN_MOST_S = 120, FAULTS_MOST = 64 };
+enum { JOBS_MOST = 64, BATCH_MOST = 1000, FAULTS_MOST = 64 };
 
 struct job {
     pid_t process; /* 0: free */
-    uint64_t seed;
-    tr_sim_result *result;
+    struct sim_batch batch;
+    struct sim_outcome *outcome;
 };
 
-/* ---- one run in a process of its own */
+/* ---- runs in a process of their own */
 
-static tr_sim_result *share_result(void)
+static size_t outcome_bytes(unsigned count) { return sizeof(struct sim_outcome) + count * sizeof(tr_sim_result); }
+
+static struct sim_outcome *share_outcome(unsigned count)
 {
-    void *page = mmap(NULL, sizeof(tr_sim_result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return page == MAP_FAILED ? NULL : page;
+    void *memory = mmap(NULL, outcome_bytes(count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void unshare_result(tr_sim_result *result)
+static void unshare_outcome(struct sim_outcome *outcome, unsigned count)
 {
-    if (result != NULL)
-        munmap(result, sizeof *result);
+    if (outcome != NULL)
+        munmap(outcome, outcome_bytes(count));
 }
 
-/* In the child: never returns. */
-static void run_here(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result)
+static pid_t start(const struct sim_batch *batch, struct sim_outcome *outcome)
 {
-    machine.forked = true;
-    sim_shared_result = result;
-    alarm(RUN_MOST_S);
-    tr_sim_run(options, program, arg, result);
-    fflush(NULL);
-    _exit(0);
-}
-
-static pid_t start(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result)
-{
-    memset(result, 0, sizeof *result);
-    result->seed = options->seed;
-    result->status = -1;
+    memset(outcome, 0, outcome_bytes(batch->count));
+    for (unsigned i = 0; i < batch->count; i++) {
+        outcome->results[i].seed = batch->from + i;
+        outcome->results[i].status = -1;
+    }
     fflush(NULL);
     pid_t process = fork();
     if (process == 0)
-        run_here(options, program, arg, result);
+        sim_batch_run(batch, outcome);
     return process;
 }
 
-/* What the end of the process says, if the run itself could not. */
-static bool judge(int status, tr_sim_result *result)
+/* What the end of the process says, if the run that failed could not. NULL: none did. */
+static tr_sim_result *judge(int status, const struct sim_batch *batch, struct sim_outcome *outcome)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && result->status == 0)
-        return true;
-    if (result->failure[0] != '\0')
-        return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && outcome->complete)
+        return NULL;
+    tr_sim_result *failed = &outcome->results[outcome->done < batch->count ? outcome->done : batch->count - 1];
+    if (failed->failure[0] != '\0')
+        return failed;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        snprintf(result->failure, sizeof result->failure, "no end after %d s of real time", RUN_MOST_S);
+        snprintf(failed->failure, sizeof failed->failure, "no end after %d s of real time", SIM_RUN_MOST_S);
     else if (WIFSIGNALED(status))
-        snprintf(result->failure, sizeof result->failure, "ended by signal %d", WTERMSIG(status));
+        snprintf(failed->failure, sizeof failed->failure, "ended by signal %d", WTERMSIG(status));
     else
-        snprintf(result->failure, sizeof result->failure, "ended with status %d", WEXITSTATUS(status));
-    return false;
+        snprintf(failed->failure, sizeof failed->failure, "ended with status %d", WEXITSTATUS(status));
+    return failed;
 }
 
-static bool try_once(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result)
+/* One run; whether it passed. */
+static bool try_once(const tr_sim_options *options, int (*program)(void *arg), void *arg, struct sim_outcome *outcome)
 {
+    struct sim_batch batch = { .options = options, .program = program, .arg = arg, .from = options->seed, .count = 1 };
     int status;
-    pid_t process = start(options, program, arg, result);
+    pid_t process = start(&batch, outcome);
     if (process < 0 || waitpid(process, &status, 0) != process)
         return false;
-    return judge(status, result);
+    return judge(status, &batch, outcome) == NULL;
 }
 
 TR_API int tr_sim_try(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result)
 {
-    tr_sim_result *shared = share_result();
+    struct sim_outcome *shared = share_outcome(1);
     if (shared == NULL)
         return TR_ENOMEM;
     bool passed = try_once(options, program, arg, shared);
     if (result != NULL)
-        *result = *shared;
-    unshare_result(shared);
+        *result = shared->results[0];
+    unshare_outcome(shared, 1);
     return passed ? TR_OK : TR_ECALLBACK;
 }
 
@@ -123,7 +120,7 @@ static void join_without(const struct parts *parts, unsigned without, char *out,
 }
 
 /* `script` fails; becomes one of whose faults none can be left out. */
-static void shrink(const tr_sim_case *test, tr_sim_options options, char *script, tr_sim_result *shared)
+static void shrink(const tr_sim_case *test, tr_sim_options options, char *script, struct sim_outcome *shared)
 {
     struct parts parts;
     char shorter[512];
@@ -139,18 +136,41 @@ static void shrink(const tr_sim_case *test, tr_sim_options options, char *script
 
 /* ---- the sweep */
 
-static void report(const tr_sim_case *test, const tr_sim_options *options, const tr_sim_result *failed)
+static void print_failure(const tr_sim_case *test, const tr_sim_result *failed)
 {
-    tr_sim_result *shared = share_result();
-    char script[512];
-    memcpy(script, failed->script, sizeof script);
-    if (shared != NULL && script[0] != '\0')
-        shrink(test, *options, script, shared);
-    unshare_result(shared);
     fprintf(stderr, "simulation %s: seed %llu: %s\n", test->name, (unsigned long long)failed->seed, failed->failure);
-    if (script[0] != '\0')
-        fprintf(stderr, "the faults that it needs: %s\n", script);
-    sim_print_rerun(stderr, failed->seed, script);
+}
+
+/* It fails only behind the runs before it in the same process. */
+static void report_batch(const tr_sim_case *test, const struct sim_batch *batch, const tr_sim_result *failed)
+{
+    print_failure(test, failed);
+    fprintf(stderr,
+            "alone it passes: something outlasts the runs from seed %llu on\nrerun: TR_SIM_BATCH=%u "
+            "TR_SIM_SEEDS=%llu..%llu",
+            (unsigned long long)batch->from, batch->count, (unsigned long long)batch->from,
+            (unsigned long long)failed->seed);
+    sim_print_command(stderr);
+}
+
+static void report(const tr_sim_case *test, const struct sim_batch *batch, const tr_sim_result *failed)
+{
+    struct sim_outcome *shared = share_outcome(1);
+    tr_sim_options options = *batch->options;
+    char script[512];
+    options.seed = failed->seed;
+    memcpy(script, failed->script, sizeof script);
+    if (shared != NULL && batch->count > 1 && try_once(&options, test->program, test->arg, shared)) {
+        report_batch(test, batch, failed);
+    } else {
+        if (shared != NULL && script[0] != '\0')
+            shrink(test, options, script, shared);
+        print_failure(test, failed);
+        if (script[0] != '\0')
+            fprintf(stderr, "the faults that it needs: %s\n", script);
+        sim_print_rerun(stderr, failed->seed, script);
+    }
+    unshare_outcome(shared, 1);
 }
 
 static struct job *job_of(struct job *jobs, unsigned count, pid_t process)
@@ -161,18 +181,6 @@ static struct job *job_of(struct job *jobs, unsigned count, pid_t process)
     return NULL;
 }
 
-/* Waits for any; true: it passed, or it was none of ours. */
-static bool await_one(struct job *jobs, unsigned count, struct job **ended)
-{
-    int status;
-    pid_t process = wait(&status);
-    *ended = process > 0 ? job_of(jobs, count, process) : NULL;
-    if (*ended == NULL)
-        return true;
-    (*ended)->process = 0;
-    return judge(status, (*ended)->result);
-}
-
 static unsigned busy(const struct job *jobs, unsigned count)
 {
     unsigned running = 0;
@@ -181,45 +189,109 @@ static unsigned busy(const struct job *jobs, unsigned count)
     return running;
 }
 
-static unsigned run_all(const tr_sim_case *test, tr_sim_options options, uint64_t from, uint64_t to, struct job *jobs,
-                        unsigned count)
+struct sweep {
+    const tr_sim_case *test;
+    tr_sim_options options;
+    uint64_t next, to, steps;
+    unsigned failures, jobs_count, batch_most;
+    struct job jobs[JOBS_MOST];
+};
+
+static bool has_more(const struct sweep *sweep)
 {
-    unsigned failures = 0;
-    uint64_t next = from, steps = 0;
-    for (bool more = true; more || busy(jobs, count) > 0;) {
-        more = failures == 0 && next <= to && (test->all_steps == 0 || steps < test->all_steps);
-        struct job *job = more ? job_of(jobs, count, 0) : NULL;
-        if (job != NULL) {
-            options.seed = job->seed = next++;
-            job->process = start(&options, test->program, test->arg, job->result);
-            if (job->process > 0)
-                continue;
-            job->process = 0;
-            snprintf(job->result->failure, sizeof job->result->failure, "no process to be had");
-        } else if (busy(jobs, count) == 0 || await_one(jobs, count, &job)) {
-            steps += job == NULL ? 0 : job->result->steps;
-            continue;
-        }
-        options.seed = job->seed;
-        if (failures++ == 0)
-            report(test, &options, job->result);
-    }
-    return failures;
+    uint64_t limit = sweep->test->all_steps;
+    return sweep->failures == 0 && sweep->next <= sweep->to && (limit == 0 || sweep->steps < limit);
 }
 
-static unsigned sweep(const tr_sim_case *test, const tr_sim_options *options, uint64_t from, uint64_t to)
+static void fail(struct sweep *sweep, const struct job *job, const tr_sim_result *failed)
 {
-    struct job jobs[JOBS_MOST] = { { .process = 0 } };
-    const char *wanted = getenv("TR_SIM_JOBS");
-    long most = wanted == NULL ? 1 : strtol(wanted, NULL, 10);
-    unsigned count = 0, failures = 1;
-    while (count < JOBS_MOST && (long)count < (most < 1 ? 1 : most) && (jobs[count].result = share_result()) != NULL)
-        count++;
-    if (count > 0)
-        failures = run_all(test, *options, from, to, jobs, count);
-    for (unsigned i = 0; i < count; i++)
-        unshare_result(jobs[i].result);
-    return failures;
+    if (sweep->failures++ == 0)
+        report(sweep->test, &job->batch, failed);
+}
+
+static void begin_batch(struct sweep *sweep, struct job *job)
+{
+    uint64_t left = sweep->to - sweep->next + 1, limit = sweep->test->all_steps;
+    job->batch = (struct sim_batch){ .options = &sweep->options,
+                                     .program = sweep->test->program,
+                                     .arg = sweep->test->arg,
+                                     .from = sweep->next,
+                                     .count = left < sweep->batch_most ? (unsigned)left : sweep->batch_most,
+                                     .most_steps = limit == 0 ? 0 : limit - sweep->steps };
+    sweep->next += job->batch.count;
+    job->process = start(&job->batch, job->outcome);
+    if (job->process > 0)
+        return;
+    job->process = 0;
+    tr_sim_result *result = &job->outcome->results[0];
+    snprintf(result->failure, sizeof result->failure, "no process to be had");
+    fail(sweep, job, result);
+}
+
+/* Waits until any process has ended, and takes in what it did. */
+static void end_batch(struct sweep *sweep)
+{
+    int status;
+    pid_t process = wait(&status);
+    struct job *job = process > 0 ? job_of(sweep->jobs, sweep->jobs_count, process) : NULL;
+    if (job == NULL)
+        return;
+    job->process = 0;
+    for (unsigned i = 0; i < job->outcome->done; i++) {
+        sweep->steps += job->outcome->results[i].steps;
+        if (sweep->test->each != NULL)
+            sweep->test->each(&job->outcome->results[i], sweep->test->arg);
+    }
+    const tr_sim_result *failed = judge(status, &job->batch, job->outcome);
+    if (failed != NULL)
+        fail(sweep, job, failed);
+}
+
+static void run_all(struct sweep *sweep)
+{
+    while (has_more(sweep) || busy(sweep->jobs, sweep->jobs_count) > 0) {
+        struct job *job = has_more(sweep) ? job_of(sweep->jobs, sweep->jobs_count, 0) : NULL;
+        if (job != NULL)
+            begin_batch(sweep, job);
+        else
+            end_batch(sweep);
+    }
+}
+
+static unsigned number_from_environment(const char *name, unsigned otherwise, unsigned most)
+{
+    const char *text = getenv(name);
+    long wanted = text == NULL ? (long)otherwise : strtol(text, NULL, 10);
+    return wanted < 1 ? 1 : wanted > (long)most ? most : (unsigned)wanted;
+}
+
+static unsigned sweep_seeds(const tr_sim_case *test, const tr_sim_options *options, uint64_t from, uint64_t to)
+{
+    static struct sweep sweep;
+    unsigned jobs = number_from_environment("TR_SIM_JOBS", 1, JOBS_MOST);
+    sweep = (struct sweep){ .test = test, .options = *options, .next = from, .to = to };
+    sweep.batch_most = sim_batch_most(number_from_environment("TR_SIM_BATCH", test->batch, BATCH_MOST));
+    while (sweep.jobs_count < jobs && (sweep.jobs[sweep.jobs_count].outcome = share_outcome(sweep.batch_most)) != NULL)
+        sweep.jobs_count++;
+    if (sweep.jobs_count == 0)
+        return 1;
+    run_all(&sweep);
+    for (unsigned i = 0; i < sweep.jobs_count; i++)
+        unshare_outcome(sweep.jobs[i].outcome, sweep.batch_most);
+    return sweep.failures;
+}
+
+static unsigned run_here(const tr_sim_case *test, tr_sim_options *options, uint64_t seed)
+{
+    tr_sim_result result;
+    options->seed = seed;
+    int status = tr_sim_run(options, test->program, test->arg, &result);
+    if (status != 0)
+        fprintf(stderr, "simulation %s: seed %llu: the program returned %d\n", test->name, (unsigned long long)seed,
+                status);
+    else if (test->each != NULL)
+        test->each(&result, test->arg);
+    return status != 0;
 }
 
 TR_API unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to)
@@ -236,12 +308,5 @@ TR_API unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to
         to = last;
     }
     sim_case_name = test->name;
-    if (from < to)
-        return sweep(test, &options, from, to);
-    options.seed = from;
-    int status = tr_sim_run(&options, test->program, test->arg, NULL);
-    if (status != 0)
-        fprintf(stderr, "simulation %s: seed %llu: the program returned %d\n", test->name, (unsigned long long)from,
-                status);
-    return status != 0;
+    return from < to ? sweep_seeds(test, &options, from, to) : run_here(test, &options, from);
 }

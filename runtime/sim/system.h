@@ -75,11 +75,14 @@ int sim_raise(int number);
 void (*sim_signal(int number, void (*handler)(int)))(int);
 unsigned sim_alarm(unsigned seconds);
 
-/* ---- memory: fault.c */
+/* ---- memory: fault.c, memory.c */
 void *sim_malloc(size_t size);
 void *sim_calloc(size_t count, size_t size);
 void *sim_realloc(void *block, size_t size);
 void *sim_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+int sim_munmap(void *address, size_t size);
+int sim_madvise(void *address, size_t size, int advice);
+int sim_mprotect(void *address, size_t size, int protection);
 
 /* ---- descriptors: net.c */
 int sim_epoll_create(int flags);

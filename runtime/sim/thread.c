@@ -57,7 +57,7 @@ static void free_stack(struct sim_thread *thread)
         return;
     if (WITH_ASAN)
         ASAN_FORGET(thread->stack + GUARD_BYTES, thread->stack_size - GUARD_BYTES);
-    munmap(thread->stack, thread->stack_size);
+    sim_munmap(thread->stack, thread->stack_size);
     thread->stack = NULL;
 }
 
@@ -99,11 +99,10 @@ static void enter(void *arg)
 static bool give_stack(struct sim_thread *thread)
 {
     thread->stack_size = SIM_STACK_BYTES;
-    thread->stack = mmap(NULL, thread->stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                         -1, 0);
+    thread->stack = sim_map_stack(thread->stack_size);
     if (thread->stack == MAP_FAILED)
         return false;
-    mprotect(thread->stack, GUARD_BYTES, PROT_NONE);
+    sim_mprotect(thread->stack, GUARD_BYTES, PROT_NONE);
     thread->low = thread->stack + GUARD_BYTES;
     thread->size = thread->stack_size - GUARD_BYTES;
     thread->fiber = (struct fiber *)(void *)(thread->stack + thread->stack_size - RECORD_BYTES);

@@ -1,19 +1,24 @@
 /* runner.c: runs tests (harness.h) in simulation: each under many seeds, instead of once on real threads.
  *
- *     PROGRAM [--filter SUITE/NAME] [--list] [--hashes]
+ *     PROGRAM [--filter SUITE/NAME] [--list] [--hashes] [--table]
  *
  * The seeds are 1 to SIM_SEEDS, or TR_SIM_SEEDS=from..to. A test is the program of a run (troupe/sim.h): its body boots
- * the runtime, mostly by tr_main, and a failed check fails the run, which prints the line that repeats it. --hashes
- * prints the hash of each run's trace instead of verdicts: two processes must print the same. */
+ * the runtime, mostly by tr_main, and a failed check fails the run, which prints the line that repeats it.
+ *
+ * --hashes prints the hash of each run's trace instead of verdicts: two processes must print the same. --table prints
+ * for each case: its name, PASS, FAIL or SKIP, runs, steps, switches of threads, events, and milliseconds of processor
+ * time. Both leave out what the tests print, and the cases that are explored in every order, which --list marks. */
 #include "simulation/simulate.h"
 
 #include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* What ctest runs of each test: so many seeds, or as many as fit into so many steps: both are the same on every machine.
  * With TR_SIM_SEEDS the steps are not limited. */
-enum { SIM_SEEDS = 200, SIM_STEPS = 8000000 };
+enum { SIM_SEEDS = 200, SIM_STEPS = 8000000, SIM_BATCH = 50 };
 
 static struct harness_test *first;
 static struct harness_test **last = &first;
@@ -84,45 +89,94 @@ static int run_body(void *arg)
     return 0;
 }
 
-static bool print_hashes(const tr_sim_case *test, uint64_t from, uint64_t to)
+/* ---- a sweep */
+
+enum mode { MODE_RUN, MODE_LIST, MODE_HASHES, MODE_TABLE };
+
+/* Of the runs of the case at hand that passed. */
+static struct {
+    uint64_t runs, steps, switches, events;
+} tally;
+
+static FILE *rows; /* where hashes and rows of the table go */
+
+static void count_run(const tr_sim_result *result, void *arg)
 {
-    for (uint64_t seed = from; seed <= to; seed++) {
-        tr_sim_result result;
-        tr_sim_options options = test->options;
-        options.seed = seed;
-        if (tr_sim_try(&options, test->program, test->arg, &result) != TR_OK) {
-            fprintf(stderr, "%s: seed %" PRIu64 ": %s\n", test->name, seed, result.failure);
-            return false;
-        }
-        printf("%s %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n", test->name, seed, result.hash, result.events);
-    }
-    return true;
+    (void)arg;
+    tally.runs++;
+    tally.steps += result->steps;
+    tally.switches += result->switches;
+    tally.events += result->events;
 }
 
-enum mode { MODE_RUN, MODE_LIST, MODE_HASHES };
+static void print_hash(const tr_sim_result *result, void *arg)
+{
+    const struct harness_test *test = arg;
+    fprintf(rows, "%s/%s %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n", test->suite, test->name, result->seed, result->hash,
+            result->events);
+}
+
+static double time_of_children_ms(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_CHILDREN, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
+}
+
+/* A case that skips itself boots nothing. */
+static void print_row(const char *name, bool passed, double ms)
+{
+    const char *verdict = !passed ? "FAIL" : tally.events == 0 ? "SKIP" : "PASS";
+    fprintf(rows, "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%.1f\n", name, verdict, tally.runs,
+            tally.steps, tally.switches, tally.events, ms);
+}
+
+static bool sweep(const tr_sim_case *test, enum mode mode)
+{
+    double before_ms = time_of_children_ms();
+    memset(&tally, 0, sizeof tally);
+    bool passed = tr_sim_sweep(test, 1, SIM_SEEDS) == 0;
+    if (mode == MODE_TABLE)
+        print_row(test->name, passed, time_of_children_ms() - before_ms);
+    else if (mode == MODE_RUN)
+        printf("[%s] %s\n", passed ? "PASS" : "FAIL", test->name);
+    fflush(NULL);
+    return passed;
+}
 
 static bool handle(struct harness_test *test, const char *name, enum mode mode)
 {
     const struct sim_setting *setting = setting_of(test);
-    tr_sim_case sim = {
-        .name = name, .program = run_body, .arg = test, .options = setting->options, .all_steps = SIM_STEPS
-    };
-    unsigned long long from = 1, to = SIM_SEEDS;
-    const char *seeds = getenv("TR_SIM_SEEDS");
-    if (mode == MODE_LIST) {
-        puts(name);
-        return true;
-    }
-    if (seeds != NULL)
-        sim.all_steps = 0;
-    if (mode == MODE_HASHES)
-        return seeds != NULL && sscanf(seeds, "%llu..%llu", &from, &to) != 2 ? false : print_hashes(&sim, from, to);
-    if (setting->explored > 0)
-        return explore(&sim, setting->explored);
-    bool passed = tr_sim_sweep(&sim, from, to) == 0;
-    printf("[%s] %s\n", passed ? "PASS" : "FAIL", name);
-    fflush(stdout);
-    return passed;
+    tr_sim_case sim = { .name = name,
+                        .program = run_body,
+                        .arg = test,
+                        .options = setting->options,
+                        .all_steps = getenv("TR_SIM_SEEDS") == NULL ? SIM_STEPS : 0,
+                        .batch = SIM_BATCH,
+                        .each = mode == MODE_HASHES ? print_hash : count_run };
+    if (mode == MODE_LIST)
+        printf("%s%s\n", name, setting->explored > 0 ? " orders" : "");
+    else if (setting->explored > 0)
+        return mode != MODE_RUN || explore(&sim, setting->explored);
+    else
+        return sweep(&sim, mode);
+    return true;
+}
+
+static enum mode mode_named(const char *option)
+{
+    return strcmp(option, "--list") == 0     ? MODE_LIST
+           : strcmp(option, "--hashes") == 0 ? MODE_HASHES
+           : strcmp(option, "--table") == 0  ? MODE_TABLE
+                                             : MODE_RUN;
+}
+
+static bool separate_rows(void)
+{
+    int copy = dup(STDOUT_FILENO);
+    rows = copy < 0 ? NULL : fdopen(copy, "w");
+    return rows != NULL && freopen("/dev/null", "w", stdout) != NULL;
 }
 
 int main(int argc, char **argv)
@@ -133,11 +187,11 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc)
             filter = argv[++i];
-        else if (strcmp(argv[i], "--list") == 0)
-            mode = MODE_LIST;
-        else if (strcmp(argv[i], "--hashes") == 0)
-            mode = MODE_HASHES;
+        else
+            mode = mode_named(argv[i]);
     }
+    if ((mode == MODE_HASHES || mode == MODE_TABLE) && !separate_rows())
+        return 1;
     for (struct harness_test *test = first; test != NULL; test = test->next) {
         char name[256];
         snprintf(name, sizeof name, "%s/%s", test->suite, test->name);

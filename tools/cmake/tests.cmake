@@ -135,7 +135,7 @@ if(TARGET troupe_sim)
         set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
         troupe_register(simulation.${folder}_${name} COMMAND ${launcher} $<TARGET_FILE:${target}>)
         if(CMAKE_CROSSCOMPILING) # an emulator is 30 times slower, and the simulated memory is the same everywhere
-            set_tests_properties(simulation.${folder}_${name} PROPERTIES ENVIRONMENT TR_SIM_SEEDS=1..2)
+            set_tests_properties(simulation.${folder}_${name} PROPERTIES ENVIRONMENT "TR_SIM_SEEDS=1..2;TR_SIM_BATCH=1")
         endif()
     endforeach()
     # 1,000 runs, all of them twice

@@ -1,0 +1,86 @@
+/* batch.c: several runs in one process, one after another, each from the state in which the first one began.
+ *
+ * A process for each run costs as much as a short run. What a run could leave to the next, and why it does not:
+ *     variables            those of the executable, so of the program, the runtime and the simulator, are put back
+ *     mappings             go back to the shelf and are cleared (memory.c)
+ *     blocks of the heap   are lost if the run did not free them; what is in a new block nobody may rely on anyway
+ *     signals' handlers    the run's end takes them back
+ *     the C library, descriptors, the environment   the simulated runtime keeps nothing there
+ * What a program under test keeps elsewhere (in a shared library of its own, in a file) is not put back: such a case
+ * says batch = 1. A failed run is the last of its process: the sweep repeats it in a process of its own.
+ *
+ * In a build that instruments variables (AddressSanitizer) or keeps counters in them (coverage), and where pages are
+ * not of the usual size, each process does one run. */
+#include "sim/machine.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LARGE_BYTES = 64 * 1024 };
+
+/* The linker's: the writable variables of the executable. */
+extern char data_start[], _end[];
+/* There in a build that counts for coverage. */
+extern int __llvm_profile_runtime __attribute__((weak));
+
+static size_t variables_bytes(void) { return (size_t)((uintptr_t)_end - (uintptr_t)data_start); }
+
+unsigned sim_batch_most(unsigned wanted)
+{
+    bool possible = !WITH_ASAN && &__llvm_profile_runtime == NULL && sysconf(_SC_PAGESIZE) == 4096;
+    return possible && wanted > 1 ? wanted : 1;
+}
+
+/* The address is hidden from the compiler: it must not conclude that nothing but one array is written. */
+static NOINLINE void copy_variables(char *to, const char *from)
+{
+    memcpy(to, from, variables_bytes());
+    __asm__ volatile("" : : : "memory");
+}
+
+static char *variables(void)
+{
+    char *start = data_start;
+    __asm__ volatile("" : "+r"(start));
+    return start;
+}
+
+/* One run; its result is in `result`. If it fails, it does not return. */
+static void run_one(const struct sim_batch *batch, unsigned number, struct sim_outcome *outcome)
+{
+    tr_sim_options options = *batch->options;
+    options.seed = batch->from + number;
+    sim_shared_result = &outcome->results[number];
+    alarm(SIM_RUN_MOST_S);
+    tr_sim_run(&options, batch->program, batch->arg, &outcome->results[number]);
+}
+
+void sim_batch_run(const struct sim_batch *batch, struct sim_outcome *outcome)
+{
+    uint64_t steps = 0;
+    char *kept = NULL;
+    machine.forked = true;
+    sim_set_environment();
+    mallopt(M_MMAP_THRESHOLD,
+            LARGE_BYTES); /* else it grows, and large blocks are cleared whenever they are had again */
+    if (batch->count > 1 && sim_memory_keep())
+        kept = malloc(variables_bytes());
+    if (kept != NULL)
+        copy_variables(kept, variables());
+    for (unsigned i = 0; i < batch->count && (i == 0 || kept != NULL); i++) {
+        if (i > 0)
+            copy_variables(variables(), kept);
+        run_one(batch, i, outcome);
+        sim_memory_settle();
+        steps += outcome->results[i].steps;
+        outcome->done = i + 1;
+        if (batch->most_steps != 0 && steps >= batch->most_steps)
+            break;
+    }
+    fflush(NULL);
+    outcome->complete = true;
+    _exit(0);
+}
