@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LARGE_BYTES = 64 * 1024 };
+enum { LARGE_BYTES = 64 * 1024, PART_BYTES = 2048 };
 
 /* The linker's: the writable variables of the executable. */
 extern char data_start[], _end[];
@@ -35,17 +35,31 @@ unsigned sim_batch_most(unsigned wanted)
 }
 
 /* The address is hidden from the compiler: it must not conclude that nothing but one array is written. */
-static NOINLINE void copy_variables(char *to, const char *from)
-{
-    memcpy(to, from, variables_bytes());
-    __asm__ volatile("" : : : "memory");
-}
-
 static char *variables(void)
 {
     char *start = data_start;
-    __asm__ volatile("" : "+r"(start));
+    __asm__ volatile("" : "+r"(start)::"memory");
     return start;
+}
+
+static char *keep_variables(void)
+{
+    char *kept = malloc(variables_bytes());
+    if (kept != NULL)
+        memcpy(kept, variables(), variables_bytes());
+    return kept;
+}
+
+/* Most pages were not written: to compare them is cheaper. */
+static void put_variables_back(const char *kept)
+{
+    char *start = variables();
+    for (size_t at = 0, size = variables_bytes(); at < size; at += PART_BYTES) {
+        size_t part = size - at < PART_BYTES ? size - at : PART_BYTES;
+        if (memcmp(start + at, kept + at, part) != 0)
+            memcpy(start + at, kept + at, part);
+    }
+    __asm__ volatile("" : : : "memory");
 }
 
 /* One run; its result is in `result`. If it fails, it does not return. */
@@ -67,12 +81,10 @@ void sim_batch_run(const struct sim_batch *batch, struct sim_outcome *outcome)
     mallopt(M_MMAP_THRESHOLD,
             LARGE_BYTES); /* else it grows, and large blocks are cleared whenever they are had again */
     if (batch->count > 1 && sim_memory_keep())
-        kept = malloc(variables_bytes());
-    if (kept != NULL)
-        copy_variables(kept, variables());
+        kept = keep_variables();
     for (unsigned i = 0; i < batch->count && (i == 0 || kept != NULL); i++) {
         if (i > 0)
-            copy_variables(variables(), kept);
+            put_variables_back(kept);
         run_one(batch, i, outcome);
         sim_memory_settle();
         steps += outcome->results[i].steps;
