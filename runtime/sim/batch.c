@@ -77,6 +77,7 @@ void sim_batch_run(const struct sim_batch *batch, struct sim_outcome *outcome)
     uint64_t steps = 0;
     char *kept = NULL;
     machine.forked = true;
+    machine.quiet = batch->count > 1;
     sim_set_environment();
     mallopt(M_MMAP_THRESHOLD,
             LARGE_BYTES); /* else it grows, and large blocks are cleared whenever they are had again */

@@ -68,7 +68,8 @@ struct sim_thread {
 
 struct sim_machine {
     bool running;    /* inside tr_sim_run */
-    bool forked;     /* this process is a run's own: it ends with the run */
+    bool forked;     /* this process is the runs' own: it ends with the one that fails */
+    bool quiet;      /* who fails here is repeated alone, and explains itself then */
     unsigned frozen; /* > 0: no decision, e.g. in a handler of a hardware fault */
     struct sim_thread *current;
     struct sim_thread *threads[SIM_THREADS_MOST]; /* in the order of their making; [0] called tr_sim_run */

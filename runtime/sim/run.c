@@ -141,9 +141,11 @@ static void list_actors(FILE *to)
 void sim_deadlock(void)
 {
     machine.frozen++;
-    fprintf(stderr, "simulation: nobody can go on:\n");
-    list_threads(stderr);
-    list_actors(stderr);
+    if (!machine.quiet) {
+        fprintf(stderr, "simulation: nobody can go on:\n");
+        list_threads(stderr);
+        list_actors(stderr);
+    }
     sim_fail("deadlock");
 }
 
@@ -174,9 +176,10 @@ void sim_set_environment(void)
 
 static void begin(const tr_sim_options *options)
 {
-    bool forked = machine.forked;
+    bool forked = machine.forked, quiet = machine.quiet;
     memset(&machine, 0, sizeof machine);
     machine.forked = forked;
+    machine.quiet = quiet;
     fill_options(options);
     if (sim_explore_start())
         machine.options.policy = TR_SIM_FIXED;
