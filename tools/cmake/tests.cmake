@@ -138,6 +138,12 @@ if(TARGET troupe_sim)
             set_tests_properties(simulation.${folder}_${name} PROPERTIES ENVIRONMENT "TR_SIM_SEEDS=1..2;TR_SIM_BATCH=1")
         endif()
     endforeach()
+    add_executable(simulation_batches tests/simulation/batches.c)
+    target_include_directories(simulation_batches PRIVATE tests)
+    target_compile_definitions(simulation_batches PRIVATE
+        _GNU_SOURCE HARNESS_PLAIN BATCHED=$<IF:$<BOOL:${TR_SANITIZE}>,0,1>)
+    target_link_libraries(simulation_batches PRIVATE troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
+    set_target_properties(simulation_batches PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
     # 1,000 runs, all of them twice
     foreach(name simulation_crash simulation_order simulation_time rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
@@ -145,6 +151,7 @@ if(TARGET troupe_sim)
     if(NOT CMAKE_CROSSCOMPILING)
         troupe_register(simulation.determinism
             COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/determinism" 1 18 ${deterministic})
+        troupe_register(simulation.batches COMMAND ${launcher} $<TARGET_FILE:simulation_batches>)
         troupe_register(simulation.orders
             COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/orders" $<TARGET_FILE:sim_simulation_explore>)
     endif()
