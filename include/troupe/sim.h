@@ -14,8 +14,22 @@
  *     }
  *
  * A run fails if the program returns other than 0, a check fails (tr_sim_fail, abort, an assertion, a fatal signal), if
- * nobody can go on (a deadlock: who waits for what is printed), if a thread is left, or at a limit. A failed run prints
- * its seed and the line that runs it again, in one process, so that the same line works under gdb.
+ * nobody can go on (a deadlock: who waits for what is printed), if a thread or a simulated descriptor is left, or at a
+ * limit. A failed run prints its seed and the line that runs it again, in one process, so that the same line works under
+ * gdb.
+ *
+ * Sockets (troupe/socket.h) are Troupe's own code over simulated connections: servers and clients are processes of the
+ * one program, and every tcp:// address is the program itself; what nobody listens at is refused. A connection is a
+ * stream, as TCP's: bounded buffers, so that a writer waits for a slow reader; data that arrive in parts, each after a
+ * latency of its own; refusals, half-closes, ends, resets. Latency (none to 20 ms on the average) and size of buffers
+ * (512 bytes to 256 KB) are the seed's. unix:// addresses are not simulated: opening one fails the run.
+ *
+ * What a network does to packets, a stream shows as time: one that is lost, or overtaken, is sent again or waited for,
+ * and what comes behind it on the same connection waits, too. So there are no faults for loss and reordering: a delay
+ * (tr_sim_faults, tr_sim_link_delay) is both of them. It changes the order between connections, and between the two
+ * directions of one, never that of the bytes. A cut is a connection that both ends see reset; a partition, a network
+ * that takes nothing anywhere and loses nothing that it can send again later. tr_sim_explore does not explore what the
+ * network does: that stays the seed's.
  *
  * Environment, for tr_sim_sweep:
  *     TR_SIM_SEEDS=from..to   these seeds instead; one alone runs in this process
@@ -25,7 +39,7 @@
  *     TR_SIM_BATCH=n          n runs in a process, instead of the case's own number
  *     TR_SIM_TRACE=file       the trace of the last run as text
  *
- * What the program does by itself must be a function of the seed, too: no clock, chance, thread or descriptor but
+ * What the program does by itself must be a function of the seed, too: no clock, chance, thread, descriptor or socket but
  * through Troupe (tr_sim_random, tr_sim_now_ns, tr_sim_thread_start here), and no order by address. The simulated memory
  * is sequentially consistent: weak orderings are for ThreadSanitizer. */
 #ifndef TROUPE_SIM_H
@@ -52,6 +66,9 @@ typedef struct tr_sim_faults {
     uint32_t stall;      /* a thread is not scheduled for up to 20 ms */
     unsigned most;       /* of all kinds together, in a run; 0: 3 */
     const char *victims; /* labels of processes that may crash, with commas; NULL: all but straight-line ones */
+    uint32_t delay;      /* what is sent on a connection, its begin and its end included, arrives up to 400 ms late */
+    uint32_t cut;        /* a connection on which something is sent is reset, at both ends */
+    uint32_t no_descriptor; /* a socket cannot be opened or accepted: there is no descriptor (EMFILE) */
 } tr_sim_faults;
 
 /* A run; all zero is the default. */
@@ -63,7 +80,12 @@ typedef struct tr_sim_options {
     int64_t max_ms;     /* of virtual time; 0: 100 days */
     int64_t stall_ms;   /* how long, at most, the policy itself keeps a thread waiting that could run; 0: 2 */
     tr_sim_faults faults;
-    const char *script; /* faults by number instead ("crash@17,stall@203:5000000"); NULL: by the rates */
+    const char *script;    /* faults by number instead ("crash@17,stall@203:5000000,cut@9"; also nomem, delay, nofile);
+                              NULL: by the rates */
+    int64_t latency_ns;    /* of what is sent on a connection, on the average; 0: by the seed; -1: none, and it
+                              arrives in one piece */
+    uint32_t buffer_bytes; /* that a connection holds in each direction, at least half of it and at most one and a half
+                              times; 0: by the seed */
 } tr_sim_options;
 
 /* What came out. */
@@ -142,6 +164,19 @@ TR_API void tr_sim_note(const char *text, uint64_t number);
 TR_API TR_MUST_CHECK int tr_sim_thread_start(void (*entry)(void *arg), void *arg);
 /* Waits until it has ended. */
 TR_API void tr_sim_thread_join(int thread);
+/* Resets connections, at both ends: those of this port, the listener's or the client's own (tr_socket_port); 0: all. How
+ * many there were. */
+TR_API int tr_sim_link_cut(int port);
+/* What is sent from now on over connections of this port (0: all) takes so much longer; 0: no longer. */
+TR_API void tr_sim_link_delay(int port, int64_t delay_ns);
+/* Partition: from now on nothing arrives over connections of this port (0: all), also of those that are opened later,
+ * until tr_sim_link_heal. Nothing is lost: it arrives afterwards. A connect just takes long; give it a timeout. */
+TR_API void tr_sim_link_part(int port);
+/* Ends delay and partition of this port; 0: of all ports. */
+TR_API void tr_sim_link_heal(int port);
+/* From now on there can be so many more simulated descriptors than are open now (a socket is one; active mode takes one
+ * for all of them); -1: enough. */
+TR_API void tr_sim_descriptors(int more);
 /* As if the system had sent the program this signal (SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2). */
 TR_API void tr_sim_raise(int signal_number);
 

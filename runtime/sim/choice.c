@@ -39,6 +39,7 @@ void sim_choice_start(uint64_t seed)
     machine.choice = sim_draw(&base);
     machine.entropy = sim_draw(&base);
     machine.chance = sim_draw(&base);
+    machine.network = sim_draw(&base);
     if (machine.options.policy == TR_SIM_ANY)
         machine.options.policy = sim_choose(4) == 0 ? TR_SIM_PCT : TR_SIM_RANDOM;
     machine.mean = one_of(means, TR_COUNT(means));

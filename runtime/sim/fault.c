@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SCRIPT_MOST = 64, STALL_MOST_NS = 20 * 1000 * 1000 };
+enum { SCRIPT_MOST = 64, STALL_MOST_NS = 20 * 1000 * 1000, DELAY_MOST_NS = 400 * 1000 * 1000 };
 
 struct fault {
     enum sim_fault kind;
@@ -23,7 +23,7 @@ struct fault {
     int64_t parameter;
 };
 
-static const char *const kind_names[SIM_FAULT_KINDS] = { "crash", "nomem", "stall" };
+static const char *const kind_names[SIM_FAULT_KINDS] = { "crash", "nomem", "stall", "delay", "cut", "nofile" };
 
 static struct {
     bool on, scripted;
@@ -91,7 +91,8 @@ void sim_faults_write(char *out, size_t size)
 static uint32_t rate_of(enum sim_fault kind)
 {
     const tr_sim_faults *rates = &machine.options.faults;
-    const uint32_t all[SIM_FAULT_KINDS] = { rates->crash, rates->no_memory, rates->stall };
+    const uint32_t all[SIM_FAULT_KINDS] = { rates->crash, rates->no_memory, rates->stall,
+                                            rates->delay, rates->cut,       rates->no_descriptor };
     return all[kind];
 }
 
@@ -111,7 +112,8 @@ static bool drawn(enum sim_fault kind, int64_t *parameter)
     if (rate == 0 || faults.happened_count >= machine.options.faults.most ||
         sim_draw(&machine.chance) % 1000000 >= rate)
         return false;
-    *parameter = kind == SIM_STALL ? 1 + (int64_t)(sim_draw(&machine.chance) % STALL_MOST_NS) : 0;
+    uint64_t most_ns = kind == SIM_STALL ? STALL_MOST_NS : kind == SIM_DELAY ? DELAY_MOST_NS : 0;
+    *parameter = most_ns == 0 ? 0 : 1 + (int64_t)(sim_draw(&machine.chance) % most_ns);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* machine.c: decisions: who runs, until when, and how the clock moves. See machine.h for the state and its invariants. */
 #include "sim/machine.h"
 
+#include "sim/due.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -81,6 +83,7 @@ static void expire_one(struct sim_thread *thread)
 
 static void expire(void)
 {
+    sim_due_run(machine.now_ns);
     if (machine.next_due > machine.now_ns)
         return;
     machine.next_due = SIM_NEVER;
@@ -95,14 +98,14 @@ static void expire(void)
 
 static int64_t earliest(void)
 {
-    int64_t deadline = SIM_NEVER;
+    int64_t deadline = sim_due_earliest();
     for (unsigned i = 0; i < machine.count; i++)
         if (machine.threads[i]->deadline < deadline)
             deadline = machine.threads[i]->deadline;
     return deadline;
 }
 
-/* False: nobody waits for a time. */
+/* False: nobody waits for a time, and nothing will come by itself. */
 static bool let_time_pass(void)
 {
     int64_t deadline = earliest();

@@ -85,6 +85,7 @@ struct sim_machine {
     uint64_t choice;  /* state of the generator for choices */
     uint64_t entropy; /* the same for what the program asks for */
     uint64_t chance;  /* the same for faults */
+    uint64_t network; /* the same for the network */
     tr_sim_options options;
     uint32_t mean;       /* random policy: points between decisions */
     uint32_t jump_rate;  /* one of so many decisions lets time pass; 0: none */
@@ -152,6 +153,8 @@ void *sim_map_stack(size_t size);
 
 /* ---- net.c */
 void sim_net_start(void);
+/* Descriptors that are open. */
+unsigned sim_files_open(void);
 
 /* ---- signals.c */
 void sim_signals_start(void);
@@ -160,7 +163,7 @@ void sim_signals_end(void);
 /* ---- fault.c */
 void sim_faults_start(void);
 /* An opportunity for this kind of fault: whether it happens, and its parameter. */
-enum sim_fault { SIM_CRASH, SIM_NOMEM, SIM_STALL, SIM_FAULT_KINDS };
+enum sim_fault { SIM_CRASH, SIM_NOMEM, SIM_STALL, SIM_DELAY, SIM_CUT, SIM_NO_DESCRIPTOR, SIM_FAULT_KINDS };
 bool sim_fault_now(enum sim_fault kind, int64_t *parameter);
 /* The faults that happened, as a script. */
 void sim_faults_write(char *out, size_t size);

@@ -13,7 +13,8 @@
  *   getrandom        the run's seed
  *   liburcu          sections and grace periods over the simulator's threads; the hash table is liburcu's own
  *   epoll, eventfd,  simulated descriptors (net.c); others are the system's
- *   sockets
+ *   timerfd
+ *   sockets          over simulated links (socket.c, link.c): TCP's addresses only
  *   signals          faults are real; all others are kept, and raised by tr_sim_raise
  *
  * What is not redirected must be a function of its arguments; tests/simulation/imports checks the list of what the
@@ -33,9 +34,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,6 +149,25 @@
 #define read(...)       sim_read(__VA_ARGS__)
 #define write(...)      sim_write(__VA_ARGS__)
 #define close(...)      sim_close(__VA_ARGS__)
+#define ioctl(...)      sim_ioctl(__VA_ARGS__)
+#define timerfd_create  sim_timer_create
+#define timerfd_settime sim_timer_set
+
+/* ---- sockets: functions' names only, which are words that others use, too */
+#define socket(...)      sim_socket(__VA_ARGS__)
+#define bind(...)        sim_bind(__VA_ARGS__)
+#define listen(...)      sim_listen(__VA_ARGS__)
+#define accept4(...)     sim_accept(__VA_ARGS__)
+#define connect(...)     sim_connect(__VA_ARGS__)
+#define recv(...)        sim_recv(__VA_ARGS__)
+#define send(...)        SIM_NINTH(__VA_ARGS__, sim_not_send, , , , sim_send, , , , , )(__VA_ARGS__)
+#define shutdown(...)    sim_shutdown(__VA_ARGS__)
+#define getsockname(...) sim_getsockname(__VA_ARGS__)
+#define getpeername(...) sim_getpeername(__VA_ARGS__)
+#define setsockopt(...)  sim_setsockopt(__VA_ARGS__)
+#define getsockopt(...)  sim_getsockopt(__VA_ARGS__)
+/* The system's has four parameters; the one of actor/send.c has eight. */
+#define SIM_NINTH(a, b, c, d, e, f, g, h, i, ...) i
 
 /* ---- memory, so that it can fail, and mappings are kept from run to run */
 #define malloc(...)  sim_malloc(__VA_ARGS__)

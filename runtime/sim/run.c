@@ -203,6 +203,8 @@ static void end(void)
     tr_sim_inject(false);
     if (left > 0)
         sim_fail("%u threads are left: the runtime was not stopped", left);
+    if (sim_files_open() > 0)
+        sim_fail("%u descriptors are left: somebody has not closed them", sim_files_open());
     machine.running = false;
     machine.now_ns = sim_now();
     sim_budget = machine.given = INT64_MAX;

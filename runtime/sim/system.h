@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -84,12 +85,29 @@ int sim_munmap(void *address, size_t size);
 int sim_madvise(void *address, size_t size, int advice);
 int sim_mprotect(void *address, size_t size, int protection);
 
+/* ---- sockets: socket.c */
+int sim_socket(int family, int type, int protocol);
+int sim_bind(int fd, const struct sockaddr *address, socklen_t size);
+int sim_listen(int fd, int backlog);
+int sim_accept(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int sim_connect(int fd, const struct sockaddr *address, socklen_t size);
+ssize_t sim_recv(int fd, void *to, size_t size, int flags);
+ssize_t sim_send(int fd, const void *from, size_t size, int flags);
+int sim_shutdown(int fd, int how);
+int sim_getsockname(int fd, struct sockaddr *address, socklen_t *size);
+int sim_getpeername(int fd, struct sockaddr *address, socklen_t *size);
+int sim_setsockopt(int fd, int level, int option, const void *value, socklen_t size);
+int sim_getsockopt(int fd, int level, int option, void *value, socklen_t *size);
+
 /* ---- descriptors: net.c */
 int sim_epoll_create(int flags);
 int sim_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int sim_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
 int sim_epoll_wait_until(int epoll, struct epoll_event *events, int most, int64_t deadline);
 int sim_eventfd(unsigned value, int flags);
+int sim_timer_create(int clock, int flags);
+int sim_timer_set(int fd, int flags, const struct itimerspec *when, struct itimerspec *before);
+int sim_ioctl(int fd, unsigned long request, void *argument);
 ssize_t sim_read(int fd, void *to, size_t size);
 ssize_t sim_write(int fd, const void *from, size_t size);
 int sim_close(int fd);
