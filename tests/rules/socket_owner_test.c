@@ -213,11 +213,16 @@ static void options_body(const tr_msg *unused)
     close(peer);
 }
 
-TEST(socket_owner, accepted_connections_do_not_delay_small_writes) { run_as_root(options_body); }
+TEST(socket_owner, accepted_connections_do_not_delay_small_writes)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("simulated descriptors have other numbers");
+    run_as_root(options_body);
+}
 
 /* ---- many */
 
-enum { MANY = 1000, ROUNDS = 3 };
+enum { MANY = HARNESS_SIMULATED ? 100 : 1000, ROUNDS = 3 };
 
 static void connection(const tr_msg *arg)
 {

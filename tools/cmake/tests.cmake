@@ -112,7 +112,8 @@ endforeach()
 # --- simulation: the rules and the behaviours' tests again, each under many seeds, and cases of its own
 if(TARGET troupe_sim)
     file(GLOB sources CONFIGURE_DEPENDS tests/rules/*_test.c tests/behaviour/*_test.c tests/simulation/*_test.c)
-    list(FILTER sources EXCLUDE REGEX "/rules/(socket_|log_text)") # the system's sockets; sinks that sleep for a time
+    # Unix sockets and real signals; sinks that sleep for a time
+    list(FILTER sources EXCLUDE REGEX "/rules/(socket_unix|socket_signals|log_text)")
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM stem)
         cmake_path(GET source PARENT_PATH folder)
