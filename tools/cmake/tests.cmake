@@ -97,13 +97,11 @@ foreach(folder unit rules behaviour)
             endforeach()
             target_link_libraries(${folder}_${stem} PRIVATE troupe_internal) # again, behind the archives that use it
         else()
-            # the behaviours' tests run in the shared library: it, too, must block and migrate; but those that look inside can't
-            file(STRINGS "${source}" inside REGEX "#include \".*behaviours/")
-            if(folder STREQUAL "behaviour" AND NOT inside)
-                troupe_test_program(${folder}_${stem} ${source} SHARED)
-            else()
-                troupe_test_program(${folder}_${stem} ${source})
+            set(shared "")
+            if(folder STREQUAL "behaviour") # in the shared library: it, too, must block and migrate
+                set(shared SHARED)
             endif()
+            troupe_test_program(${folder}_${stem} ${source} ${shared})
         endif()
         troupe_register(${folder}.${name} COMMAND ${launcher} $<TARGET_FILE:${folder}_${stem}> ${harness_options})
     endforeach()
@@ -119,10 +117,6 @@ if(TARGET troupe_sim)
         cmake_path(GET source PARENT_PATH folder)
         cmake_path(GET folder FILENAME folder)
         string(REGEX REPLACE "_test$" "" name "${stem}")
-        file(STRINGS "${source}" inside REGEX "#include \".*behaviours/")
-        if(inside)
-            continue() # no part of the public interface
-        endif()
         if(CMAKE_CROSSCOMPILING AND stem STREQUAL "explore_test")
             continue() # a process for each of thousands of orders: minutes under an emulator
         endif()
