@@ -38,7 +38,6 @@ struct context {
     _Atomic uint64_t counters[COUNT_KINDS];
 };
 
-/* The calling thread's context; NULL: it has none yet, or it is a foreign thread's from before a stop. */
 /* Whether context_self is inline assembly: not in a simulation, whose threads are none of the system's; nor in the
  * simulator, which is compiled for the system (tools/cmake/library.cmake says so). */
 #if !defined(CONTEXT_INLINE) && defined(__x86_64__) && defined(__ELF__) && !WITH_SIM
@@ -48,7 +47,8 @@ struct context {
 #endif
 #if CONTEXT_INLINE
 extern _Thread_local struct context *context_here __attribute__((tls_model("initial-exec"), visibility("hidden")));
-/* The assembly is what the compiler would write itself; but it may neither merge two of them nor compute an address
+/* The calling thread's context; NULL: it has none yet, or it is a foreign thread's from before a stop.
+ * The assembly is what the compiler would write itself; but it may neither merge two of them nor compute an address
  * early. A call of a function would cost 1.5 ns, several times a message. */
 static ALWAYS_INLINE struct context *context_self(void)
 {
@@ -57,6 +57,7 @@ static ALWAYS_INLINE struct context *context_self(void)
     return context;
 }
 #else
+/* The calling thread's context, as above. */
 struct context *context_self(void);
 #endif
 
