@@ -126,11 +126,16 @@ void mailbound_give_received(struct actor *self, tr_msg *message)
     put_back(self->cold->bound, message_size(message));
 }
 
+bool mailbound_must_forget(const struct actor *self)
+{
+    const struct bound *bound = self->cold->bound;
+    return bound->policy == TR_OVERFLOW_DROP_OLDEST &&
+           (load_relaxed(&bound->messages) < 0 || load_relaxed(&bound->bytes) < 0);
+}
+
 bool mailbound_forgets(struct context *context, struct actor *self, tr_msg *message)
 {
-    struct bound *bound = self->cold->bound;
-    bool over = load_relaxed(&bound->messages) < 0 || load_relaxed(&bound->bytes) < 0;
-    if (!over || bound->policy != TR_OVERFLOW_DROP_OLDEST || (message_flags(message) & MESSAGE_COUNTED) == 0 ||
+    if (!mailbound_must_forget(self) || (message_flags(message) & MESSAGE_COUNTED) == 0 ||
         message_kind(message) == KIND_CALL)
         return false;
     mailbound_give_received(self, message);

@@ -29,8 +29,10 @@ void mailbound_return(struct actor *actor, size_t size);
 bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline);
 /* Owner: a message is about to be handled: its room is free. False: it is dropped instead (TR_OVERFLOW_DROP_OLDEST). */
 bool mailbound_give(struct context *context, struct actor *self, tr_msg *message);
-/* Owner, in a receive: an older message than the one that is searched: true: it is dropped, by the same policy; its
- * room is free. */
+/* Owner: whether messages are to be dropped by that policy until it is false. */
+bool mailbound_must_forget(const struct actor *self);
+/* Owner, in a receive, of the oldest message that is left: true: it is dropped, by the same policy; its room is free.
+ * Calls and what is not counted are never dropped: then the next one is asked for. */
 bool mailbound_forgets(struct context *context, struct actor *self, tr_msg *message);
 /* Owner: a message was received: its room is free. */
 void mailbound_give_received(struct actor *self, tr_msg *message);

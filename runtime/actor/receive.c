@@ -67,6 +67,27 @@ static tr_msg *find_saved(struct search *search)
     return NULL;
 }
 
+/* The next of the queue has come to a mailbox that forgets: the oldest go first, and those are the ones that were passed
+ * over. */
+static void forget_passed(struct search *search)
+{
+    struct actor *self = search->self;
+    tr_msg *before = NULL;
+    for (tr_msg *message = self->saved.first, *next; message != NULL && mailbound_must_forget(self); message = next) {
+        next = message_next(message);
+        if (!mailbound_forgets(context_self(), self, message)) {
+            before = message;
+            continue;
+        }
+        inbox_unsave(self, before, message);
+        if (search->tested == message)
+            search->tested = before;
+        if (search->passed == message)
+            search->passed = NULL;
+        message_free(context_self(), message);
+    }
+}
+
 /* Whether the head, not consumed yet, is what is searched. Timeouts, signals and what is gone are consumed here. */
 static bool head_matches(struct search *search, tr_msg *head)
 {
@@ -94,6 +115,8 @@ static tr_msg *find_queued(struct search *search)
     struct actor *self = search->self;
     for (tr_msg *head; (head = inbox_head(self)) != NULL;) {
         if (!self->head_used && head != search->passed) {
+            if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0))
+                forget_passed(search);
             if (head_matches(search, head)) {
                 inbox_use_head(self, head);
                 return head;

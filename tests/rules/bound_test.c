@@ -271,6 +271,43 @@ TEST(bound, drop_oldest_holds_for_receives)
     run_on(1, policy_drop_in_receive);
 }
 
+/* The same of those that a receive under way has passed over: the oldest go, wherever they are. */
+static void choosy(const tr_msg *arg)
+{
+    tr_pid root = *(const tr_pid *)tr_expect(arg, sizeof root);
+    int64_t answer[2] = { 0, 0 };
+    await_tag(LAST);
+    for (const tr_msg *word; (word = tr_receive_match(&(tr_match){ .tag = WORD }, 0)) != NULL; answer[0]++)
+        if (answer[0] == 0)
+            answer[1] = *(const int64_t *)tr_body(word);
+    tr_send(root, ANSWER, answer, sizeof answer);
+}
+static void policy_drop_passed_over(void)
+{
+    tr_pid self = tr_self();
+    uint64_t before = lost();
+    tr_process_info info;
+    tr_pid pid = tr_spawn_with(choosy, &self, sizeof self,
+                               &(tr_spawn_options){ .mailbox_messages = 10, .overflow = TR_OVERFLOW_DROP_OLDEST });
+    for (int i = 1; i <= 5; i++)
+        CHECK_EQ(send_word(pid, i), TR_OK);
+    CHECK_EQ(tr_info(pid, &info), TR_OK); /* it has looked at those */
+    for (int i = 6; i <= 100; i++)
+        CHECK_EQ(send_word(pid, i), TR_OK);
+    CHECK_EQ(tr_send(pid, LAST, NULL, 0), TR_OK); /* which needs room, too */
+    const tr_msg *message = tr_receive_match(&(tr_match){ .tag = ANSWER }, TR_INFINITY);
+    const int64_t *answer = tr_expect(message, 2 * sizeof *answer);
+    CHECK_EQ(answer[0], 9);
+    CHECK_EQ(answer[1], 92);
+    CHECK_EQ(lost() - before, 91);
+}
+TEST(bound, drop_oldest_drops_what_a_receive_has_passed_over)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("its receiver may not run between the sends");
+    run_on(1, policy_drop_passed_over);
+}
+
 /* ---- a callback that looks further in its mailbox */
 
 static int look_further(void *state, const tr_msg *message)
