@@ -166,12 +166,12 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
             return true;
         return run_handle(context, self, message);
     }
-    switch (kind) {
-    case KIND_START: return run_start(context, self, message);
-    case KIND_SYSTEM: return system_message_handle(context, self, message);
-    case KIND_DOWN: relation_down_met(context, self, message); break;
-    default: break;
-    }
+    if (kind == KIND_START)
+        return run_start(context, self, message);
+    if (kind == KIND_SYSTEM)
+        return system_message_handle(context, self, message);
+    if (message->tag == TR_MSG_DOWN)
+        relation_down_met(context, self, message);
     cancel_idle(self);
     if ((message_flags(message) & MESSAGE_DONE) != 0)
         return true;                      /* flushed while it was on its way */

@@ -96,16 +96,18 @@ void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message)
         self->saved.last = before;
 }
 
-static void drop_down(tr_msg *message, uint64_t monitor)
+static void drop_down(struct actor *self, tr_msg *message, uint64_t monitor)
 {
-    if (message->tag == TR_MSG_DOWN && message->serial == monitor)
-        message_flag(message, MESSAGE_DONE);
+    if (message->tag != TR_MSG_DOWN || message->serial != monitor || (message_flags(message) & MESSAGE_DONE) != 0)
+        return;
+    message_flag(message, MESSAGE_DONE);
+    self->cold->stray_downs--;
 }
 
 void inbox_drop_down(struct actor *self, uint64_t monitor)
 {
     for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message))
-        drop_down(message, monitor);
+        drop_down(self, message, monitor);
     bool used = self->head_used;
     struct mailbox_node *node = mailbox_peek(&self->mailbox), *last = NULL;
     while (node != NULL) {
@@ -115,7 +117,7 @@ void inbox_drop_down(struct actor *self, uint64_t monitor)
             continue;
         }
         if (!used)
-            drop_down(message_of(node), monitor);
+            drop_down(self, message_of(node), monitor);
         used = false;
         last = node;
         node = mailbox_next(&self->mailbox, node);

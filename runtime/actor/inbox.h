@@ -63,7 +63,7 @@ static inline void inbox_return(struct actor *self)
         inbox_return_held(self);
 }
 
-/* Marks a DOWN that waits, of a monitor that is gone: it is dropped when it is met. Looks through all messages. */
+/* Marks a DOWN that waits, one of cold->stray_downs: it is dropped when it is met. Looks through all messages. */
 void inbox_drop_down(struct actor *self, uint64_t monitor);
 
 /* Removes a message from `saved`; before: the one before it, or NULL. */

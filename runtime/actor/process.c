@@ -236,8 +236,6 @@ API bool tr_demonitor(tr_ref monitor, bool flush)
     struct context *context = api_enter();
     struct actor *self = process(context, "tr_demonitor");
     bool active = monitor.owner == self->pid && relation_demonitor(context, self, monitor.serial, flush);
-    if (flush && !active && monitor.owner == self->pid)
-        inbox_drop_down(self, monitor.serial); /* also one that an earlier demonitor left (MON-06) */
     api_leave(context);
     return active;
 }

@@ -182,7 +182,7 @@ static void present(struct context *context, struct actor *self, tr_msg *message
 {
     self->cold->received = message;
     self->turns++;
-    if (message_kind(message) == KIND_DOWN)
+    if (UNLIKELY(message->tag == TR_MSG_DOWN))
         relation_down_met(context, self, message);
     else if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) && message_kind(message) <= KIND_CONTINUE)
         mailbound_give_received(self, message);

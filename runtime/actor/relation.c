@@ -1,6 +1,7 @@
 /* relation.c: monitors and aliases; links are in link.c. */
 #include "actor/relation.h"
 
+#include "actor/inbox.h"
 #include "actor/signal.h"
 
 /* ---- lists; under the holder's lock */
@@ -142,12 +143,8 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
 {
     read_begin();
     struct relation *half = find_half(watcher->pid, handle);
-    if (half == NULL) {
-        read_end();
-        return false;
-    }
-    bool active, free;
-    struct relation *down = detach(watcher, half, true, &active, &free);
+    bool active = false, free = false;
+    struct relation *down = half == NULL ? NULL : detach(watcher, half, true, &active, &free);
     read_end();
     if (active) {
         pool_free(context->pool, down);
@@ -155,6 +152,10 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
         down->twin = NULL;
         if (flush)
             message_flag(&down->message, MESSAGE_DONE);
+        else
+            watcher->cold->stray_downs++;
+    } else if (flush && watcher->cold != NULL && watcher->cold->stray_downs > 0) {
+        inbox_drop_down(watcher, handle); /* one that an earlier demonitor has left (MON-06) */
     }
     if (free)
         retire_watcher_half(context, half);
@@ -190,9 +191,12 @@ bool relation_unalias(struct context *context, struct actor *owner, uint64_t han
 
 void relation_down_met(struct context *context, struct actor *self, tr_msg *down)
 {
-    struct relation *half = ((struct relation *)(void *)down)->twin;
-    if (half == NULL)
+    bool stray = message_kind(down) != KIND_DOWN || ((struct relation *)(void *)down)->twin == NULL;
+    if (stray) { /* flushed ones are no longer counted */
+        self->cold->stray_downs -= (message_flags(down) & MESSAGE_DONE) == 0;
         return;
+    }
+    struct relation *half = ((struct relation *)(void *)down)->twin;
     ((struct relation *)(void *)down)->twin = NULL;
     actor_lock(self);
     half->twin = NULL;

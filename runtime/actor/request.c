@@ -72,6 +72,7 @@ static void refuse(struct context *context, struct actor *self, tr_ref ref)
         actor_exit(self, notice_static(TR_WHY_SYSTEM_LIMIT), true);
     down->tag = TR_MSG_DOWN;
     down->serial = ref.serial;
+    self->cold->stray_downs++;
     deliver_to(context, self, down);
 }
 
