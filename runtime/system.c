@@ -195,6 +195,7 @@ static bool await_all(int64_t timeout_ms)
 static void end_processes(int64_t grace_ms)
 {
     log_hush(true);
+    store_relaxed(&settings_halting, 1); /* relaxed: each signal carries it along */
     signal_all(notice_static(TR_WHY_SHUTDOWN));
     if (await_all(grace_ms))
         return;
@@ -232,6 +233,7 @@ API int tr_halt(int64_t grace_ms)
     context_close_foreign();
     blocking_stop();
     scheduler_stop();
+    store_relaxed(&settings_halting, 0);
     stop_reclaimer();
     log_hush(false);
     log_stop();

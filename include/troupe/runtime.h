@@ -66,7 +66,8 @@ TR_API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, si
  * TR_ELIMIT, TR_EINVAL. */
 TR_API TR_MUST_CHECK int tr_boot(const tr_config *config);
 /* Stops it: every process gets an exit signal (shutdown, then kill after grace_ms), then threads and memory are
- * released. Not from a process: TR_EINVAL. TR_ESTOPPED: it does not run. */
+ * released. Behaviours that were started without a link, supervisors among them, take the shutdown as their parent's
+ * word: they end in order. Not from a process: TR_EINVAL. TR_ESTOPPED: it does not run. */
 TR_API TR_MUST_CHECK int tr_halt(int64_t grace_ms);
 /* In a process: asks for the end of tr_run or tr_main as SIGTERM would. Any thread. */
 TR_API void tr_shutdown(void);

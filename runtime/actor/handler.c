@@ -11,6 +11,7 @@
 #include "actor/mailbound.h"
 #include "actor/relation.h"
 #include "actor/report.h"
+#include "actor/settings.h"
 #include "actor/signal.h"
 #include "actor/system_message.h"
 #include "actor/wait.h"
@@ -121,9 +122,11 @@ static bool run_handle(struct context *context, struct actor *self, tr_msg *mess
     return apply_disposition(self, disposition);
 }
 
+/* Who was started without a link has no parent: then it is the runtime that asks, when it stops. */
 static bool is_parents_exit(const struct actor *self, const tr_msg *message)
 {
-    return message_kind(message) == KIND_EXIT && message->sender == self->parent && self->parent != 0;
+    return message_kind(message) == KIND_EXIT && message->sender == self->parent &&
+           (self->parent != 0 || load_relaxed(&settings_halting) != 0); /* relaxed: the signal came after it */
 }
 
 /* Its own timer has fired. */

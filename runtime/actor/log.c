@@ -18,6 +18,7 @@
 enum { LOG_RECORDS = 1024, LOG_TEXT = 900 };
 
 struct tr_config settings;
+_Atomic uint32_t settings_halting;
 
 struct record {
     tr_level level;

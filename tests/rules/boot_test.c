@@ -56,6 +56,31 @@ static void blocker(const tr_msg *arg)
     tr_blocking(sleep_in_thread, NULL);
 }
 
+/* ---- who has no parent ends in order, too */
+
+static int64_t ended_in_order; /* atomic */
+static void note_end(void *state, const tr_reason *reason)
+{
+    (void)state;
+    if (reason->why == TR_WHY_SHUTDOWN)
+        __atomic_fetch_add(&ended_in_order, 1, __ATOMIC_RELAXED);
+}
+static const tr_gen_server orderly = { .label = "orderly", .trap_exit = true, .terminate = note_end };
+
+TEST(boot, halt_is_the_parents_word_for_who_has_none)
+{
+    static const tr_child child = { .id = "child", .server = &orderly };
+    static const tr_supervisor tree = { .children = &child, .child_count = 1 };
+    tr_pid supervisor, server;
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    CHECK_EQ(tr_start(&(tr_child){ .id = "tree", .supervisor = &tree }, &supervisor), TR_OK);
+    CHECK_EQ(tr_start_server(&orderly, NULL, 0, NULL, &server), TR_OK);
+    CHECK_EQ(tr_exit_signal(server, TR_SHUTDOWN), TR_OK); /* before, from a thread: a stranger's */
+    CHECK(tr_is_alive(server));
+    CHECK_EQ(tr_halt(3600000), TR_OK);
+    CHECK_EQ(__atomic_load_n(&ended_in_order, __ATOMIC_RELAXED), 2);
+}
+
 TEST(boot, halt_ends_whatever_processes_there_are)
 {
     for (int round = 0; round < 10; round++) {
