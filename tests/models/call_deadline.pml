@@ -7,14 +7,14 @@
  * Holds: no call ends by timeout before its deadline; when nothing can move, no call waits whose deadline has passed; a reply is
  * never lost.
  *
- * mutant CLEARED_LATE: the expiry reads the wait word before it says that the timer is not armed
- * mutant RECHECKS_DEADLINE_ONLY: the same, and then it looks only whether the deadline has changed
- * mutant NO_FENCE_ARM: the look at armed_at overtakes the store of the wait word
- * mutant KEEPS_LATER: a timer armed for later is not moved to an earlier deadline
- * mutant NO_ARM_AGAIN: parking again does not look whether the timer is armed
- * mutant BUSY_IS_TIMEOUT: every wake that is no reply counts as the timeout
- * mutant NO_REINSERT: an expiry that finds a later deadline forgets it
- * mutant TIMEOUT_WITHOUT_CAS: a passed deadline ends the call without looking whether a reply came
+ * mutant CLEARED_LATE: the expiry reads the wait word before it says that the timer is not armed [no_wait_past_its_deadline]
+ * mutant RECHECKS_DEADLINE_ONLY: the same, and then it looks only whether the deadline has changed [no_wait_past_its_deadline]
+ * mutant NO_FENCE_ARM: the look at armed_at overtakes the store of the wait word [no_wait_past_its_deadline]
+ * mutant KEEPS_LATER: a timer armed for later is not moved to an earlier deadline [no_wait_past_its_deadline]
+ * mutant NO_ARM_AGAIN: parking again does not look whether the timer is armed [no_wait_past_its_deadline]
+ * mutant BUSY_IS_TIMEOUT: every wake that is no reply counts as the timeout [never_early]
+ * mutant NO_REINSERT: an expiry that finds a later deadline forgets it [no_wait_past_its_deadline]
+ * mutant TIMEOUT_WITHOUT_CAS: a passed deadline ends the call without looking whether a reply came [no_reply_is_lost]
  */
 #define CALLS 2
 #define LAST_TIME 3
@@ -86,11 +86,11 @@ end_waits:
             :: now >= limit ->
 #endif
 #ifdef TIMEOUT_WITHOUT_CAS
-                atomic { assert(wait_word == BUSY(serial)); wait_word = 0; timed_out++ }
+                atomic { assert(wait_word == BUSY(serial)); wait_word = 0; timed_out++ } /* [no_reply_is_lost] */
 #else
                 atomic {
                     if
-                    :: wait_word == BUSY(serial) -> assert(now >= limit); wait_word = 0; timed_out++
+                    :: wait_word == BUSY(serial) -> assert(now >= limit); wait_word = 0; timed_out++ /* [never_early] */
                     :: else -> goto answered
                     fi
                 }
@@ -114,7 +114,7 @@ end_waits:
             fi
         :: else ->
 answered:
-            atomic { assert(wait_word == REPLY(serial)); wait_word = 0; replied++ }
+            atomic { assert(wait_word == REPLY(serial)); wait_word = 0; replied++ } /* [no_reply_is_lost] */
         fi
     :: else -> break
     od
@@ -124,7 +124,7 @@ inline wake(old, new)
 {
     atomic {
         if
-        :: wait_word == (old) -> wait_word = new; assert(!woken); woken = 1
+        :: wait_word == (old) -> wait_word = new; assert(!woken); woken = 1 /* [woken_once] */
         :: else
         fi
     }
@@ -217,7 +217,7 @@ init
 {
     atomic { run owner(); run expiry(); run replier(); run signaller(); run clock() }
     timeout ->
-    assert(!wheel_lock && !woken);
-    assert(!(is_waiting(wait_word) && deadline <= now));
-    assert(is_waiting(wait_word) || replied + timed_out == CALLS)
+    assert(!wheel_lock && !woken); /* [nothing_is_left_held] */
+    assert(!(is_waiting(wait_word) && deadline <= now)); /* [no_wait_past_its_deadline] */
+    assert(is_waiting(wait_word) || replied + timed_out == CALLS) /* [every_call_ends] */
 }

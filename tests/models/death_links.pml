@@ -14,18 +14,18 @@
  * each other never swap reasons; exactly one DOWN, none after demonitor; the name of the dead is free when its DOWN is met, and
  * stays free; every call is answered once; nobody touches memory that is gone; no lock is held for ever.
  *
- * mutant LINK_WITHOUT_GONE: link does not look whether the peer is going
- * mutant QUIET_LOOKS_BEFORE: who has nothing finds that out before it takes its lock
- * mutant REGISTER_WITHOUT_EXITING: register does not look whether the process is going
- * mutant MONITOR_WITHOUT_GONE: monitor does not look either
- * mutant EXIT_SENT_TWICE: who dies sends its half even if the peer has signalled already
- * mutant UNLINK_WITHOUT_DONE: unlink does not mark the half that is on its way
- * mutant DEMONITOR_WITHOUT_DONE: nor demonitor
- * mutant RELATIONS_BEFORE_NAME: links and monitors hear of it before the name is free
- * mutant NO_LAST_DRAIN: the mailbox is drained only before the grace period
- * mutant NO_GRACE: the memory is freed without waiting for read sections
- * mutant OWN_LOCK_FIRST: the two locks are not taken in the order of indexes
- * mutant UNLOCKED_CHECK: death takes its list without the peer's lock
+ * mutant LINK_WITHOUT_GONE: link does not look whether the peer is going [no_touch_of_the_freed]
+ * mutant QUIET_LOOKS_BEFORE: who has nothing finds that out before it takes its lock [no_touch_of_the_freed]
+ * mutant REGISTER_WITHOUT_EXITING: register does not look whether the process is going [the_dead_have_no_name]
+ * mutant MONITOR_WITHOUT_GONE: monitor does not look either [one_down]
+ * mutant EXIT_SENT_TWICE: who dies sends its half even if the peer has signalled already [no_touch_of_the_freed]
+ * mutant UNLINK_WITHOUT_DONE: unlink does not mark the half that is on its way [one_exit_and_none_after_unlink]
+ * mutant DEMONITOR_WITHOUT_DONE: nor demonitor [one_down_and_none_after_demonitor]
+ * mutant RELATIONS_BEFORE_NAME: links and monitors hear of it before the name is free [the_name_is_free_before_the_down]
+ * mutant NO_LAST_DRAIN: the mailbox is drained only before the grace period [one_answer]
+ * mutant NO_GRACE: the memory is freed without waiting for read sections [no_touch_of_the_freed]
+ * mutant OWN_LOCK_FIRST: the two locks are not taken in the order of indexes [nothing_is_left_held]
+ * mutant UNLOCKED_CHECK: death takes its list without the peer's lock [both_ends_or_none]
  */
 mtype = { NOTHING, LIVE, SIGNALLED, ON_ITS_WAY, EXIT, DOWN, CALL };
 /* the two actors, and the watcher as number 2 */
@@ -44,7 +44,7 @@ byte cause[2]; /* 1 + whose reason x died of */
 bit bound, unlinked[2], demonitored;
 byte downs, answered;
 
-inline lock(x) { atomic { assert(x == 2 || !freed[x]); !lock_bit[x] -> lock_bit[x] = 1 } }
+inline lock(x) { atomic { assert(x == 2 || !freed[x]); !lock_bit[x] -> lock_bit[x] = 1 } } /* [no_touch_of_the_freed] */
 inline unlock(x) { lock_bit[x] = 0 }
 inline lock_two(x, y)
 {
@@ -62,7 +62,7 @@ inline unlock_two(x, y) { atomic { unlock(x); unlock(y) } }
 /* a read section and the lookup in it: true: it can be used */
 inline find(x, there) { atomic { readers[x]++; there = !cleared[x] } }
 inline read_end(x) { readers[x]-- }
-inline put(x, what) { atomic { assert(x == 2 || !freed[x]); box[x]!what } }
+inline put(x, what) { atomic { assert(x == 2 || !freed[x]); box[x]!what } } /* [no_touch_of_the_freed] */
 
 inline release_link()
 {
@@ -104,7 +104,7 @@ inline release_link()
                 :: mine == LIVE -> put(peer, EXIT); read_end(peer); break
                 :: else -> read_end(peer)
                 fi
-            :: else -> assert(!freed[peer]); read_end(peer) /* it is about to signal this half: again */
+            :: else -> assert(!freed[peer]); read_end(peer) /* it is about to signal this half: again [no_touch_of_the_freed] */
             fi
         fi
     od
@@ -203,7 +203,7 @@ end_receives:
         :: what == EXIT && done[peer]
         :: what == EXIT && !done[peer] ->
             lock(me);
-            atomic { assert(half[me] == SIGNALLED && !unlinked[me]); half[me] = NOTHING }
+            atomic { assert(half[me] == SIGNALLED && !unlinked[me]); half[me] = NOTHING } /* [one_exit_and_none_after_unlink] */
             unlock(me);
             cause[me] = cause[peer]; /* the reason in the signal */
             break
@@ -318,7 +318,7 @@ proctype watcher()
                 down_done = 1;
 #endif
                 watcher_half = NOTHING
-            :: else -> assert(0) /* the slot is cleared, and the half not sent */
+            :: else -> assert(0) /* the slot is cleared, and the half not sent [cleared_after_signals] */
             fi;
             demonitored = 1
         }
@@ -335,7 +335,10 @@ end_receives:
         if
         :: down_done
         :: else ->
-            assert(!demonitored && watcher_half == SIGNALLED && name_of != 1);
+            atomic {
+                assert(!demonitored && watcher_half == SIGNALLED); /* [one_down_and_none_after_demonitor] */
+                assert(name_of != 1) /* [the_name_is_free_before_the_down] */
+            }
             watcher_half = NOTHING;
             downs++
         fi
@@ -353,7 +356,7 @@ proctype caller()
     read_end(0);
 end_waits:
     do
-    :: answers?reply -> answered++; assert(answered == 1)
+    :: answers?reply -> answered++; assert(answered == 1) /* [one_answer] */
     od
 }
 
@@ -367,15 +370,15 @@ init
         fi
     }
     timeout ->
-    assert(!lock_bit[0] && !lock_bit[1] && !lock_bit[2] && readers[0] == 0 && readers[1] == 0);
+    assert(!lock_bit[0] && !lock_bit[1] && !lock_bit[2] && readers[0] == 0 && readers[1] == 0); /* [nothing_is_left_held] */
     if
     :: social ->
-        assert(!(cause[0] == 2 && cause[1] == 1));
-        assert(!bound || freed[0] == freed[1]);
-        assert((half[0] == LIVE) == (half[1] == LIVE) && half[0] != SIGNALLED && half[1] != SIGNALLED)
+        assert(!(cause[0] == 2 && cause[1] == 1)); /* [reasons_are_not_swapped] */
+        assert(!bound || freed[0] == freed[1]); /* [who_is_linked_dies_too] */
+        assert((half[0] == LIVE) == (half[1] == LIVE) && half[0] != SIGNALLED && half[1] != SIGNALLED) /* [both_ends_or_none] */
     :: else ->
-        assert(answered == 1);
-        assert(freed[0] -> name_of == 0 : 1);
-        assert(demonitored -> downs == 0 || watcher_half == NOTHING : downs == freed[0])
+        assert(answered == 1); /* [one_answer] */
+        assert(freed[0] -> name_of == 0 : 1); /* [the_dead_have_no_name] */
+        assert(demonitored -> downs == 0 || watcher_half == NOTHING : downs == freed[0]) /* [one_down] */
     fi
 }

@@ -17,15 +17,15 @@
  * Two workers, three pieces of work from two producers. Holds: when nothing can move any more, no work is left, and `searching` is 0;
  * and a piece of work that takes for ever delays no other while a worker sleeps (HOG: the first piece never ends).
  *
- * mutant NO_RECHECK: the queue is not looked at between the idle bit and the sleep
- * mutant NO_FENCE_SLEEPER: the last look overtakes the idle bit
- * mutant NO_FENCE_PRODUCER: the look at the idle bits overtakes the work
- * mutant WORD_CLEARED_LATE: the word is cleared after the idle bit is set
- * mutant SEARCHES_TO_THE_END: a sleeper leaves `searching` only after its last look
- * mutant LAST_SEARCHER_SILENT: the last searcher that finds work does not look for more
- * mutant WORD_AFTER_LOOK: the waker looks who polls before it sets the word
- * mutant POLLER_AFTER_LOOK: the sleeper looks at its word before it says that it polls
- * mutant NOT_COUNTED: who wakes by itself does not see whether a waker has counted it
+ * mutant NO_RECHECK: the queue is not looked at between the idle bit and the sleep [no_work_is_left]
+ * mutant NO_FENCE_SLEEPER: the last look overtakes the idle bit [no_work_is_left]
+ * mutant NO_FENCE_PRODUCER: the look at the idle bits overtakes the work [no_work_is_left]
+ * mutant WORD_CLEARED_LATE: the word is cleared after the idle bit is set [no_work_is_left]
+ * mutant SEARCHES_TO_THE_END: a sleeper leaves `searching` only after its last look [no_work_is_left]
+ * mutant LAST_SEARCHER_SILENT: the last searcher that finds work does not look for more [no_work_is_left]
+ * mutant WORD_AFTER_LOOK: the waker looks who polls before it sets the word [no_work_is_left]
+ * mutant POLLER_AFTER_LOOK: the sleeper looks at its word before it says that it polls [no_work_is_left]
+ * mutant NOT_COUNTED: who wakes by itself does not see whether a waker has counted it [no_work_is_left]
  */
 #define WORKERS 2
 #define PIECES 3
@@ -186,5 +186,5 @@ proctype producer(byte pieces)
 init
 {
     atomic { run worker(0); run worker(1); run producer(2); run producer(1) }
-    timeout -> assert(work == 0 && done == PIECES && searching == 0)
+    timeout -> assert(work == 0 && done == PIECES && searching == 0) /* [no_work_is_left] */
 }

@@ -5,17 +5,17 @@
  *
  * Holds: every task is handed out exactly once; nobody reads a slot that has no task or the wrong one.
  *
- * mutant TAIL_BEFORE_SLOT: tail becomes visible before the slot is written
- * mutant TAKE_WITHOUT_CAS: the owner takes without compare-and-swap
- * mutant ROB_WITHOUT_CAS: the thief takes without compare-and-swap
- * mutant PUSH_WITHOUT_LIMIT: a full ring is not noticed
- * mutant READ_AFTER_CAS: the thief reads the slots after it has moved head
+ * mutant TAIL_BEFORE_SLOT: tail becomes visible before the slot is written [handed_out_once]
+ * mutant TAKE_WITHOUT_CAS: the owner takes without compare-and-swap [handed_out_once]
+ * mutant ROB_WITHOUT_CAS: the thief takes without compare-and-swap [handed_out_once]
+ * mutant PUSH_WITHOUT_LIMIT: a full ring is not noticed [handed_out_once]
+ * mutant READ_AFTER_CAS: the thief reads the slots after it has moved head [handed_out_once]
  */
 #define SIZE 2
 #define TASKS 4
 byte slot[SIZE], head, tail, handed[TASKS + 1];
 
-inline hand_out(task) { atomic { assert(task != 0 && handed[task] == 0); handed[task] = 1 } }
+inline hand_out(task) { atomic { assert(task != 0 && handed[task] == 0); handed[task] = 1 } } /* [handed_out_once] */
 
 proctype owner()
 {
@@ -117,5 +117,5 @@ init
     byte i;
     atomic { run owner(); run thief() }
     timeout ->
-    for (i : 1 .. TASKS) { assert(handed[i] == 1) }
+    for (i : 1 .. TASKS) { assert(handed[i] == 1) } /* [handed_out_once] */
 }

@@ -9,10 +9,10 @@
  * schedules, and the release, are not needed for this: they are there so that nothing waits in the slot of a stuck worker for another
  * tick, and so that the task's contents are visible with the task.)
  *
- * mutant NO_MEMBARRIER: the watchdog does without
- * mutant NO_LOOK_AT_IN_RUNTIME: the watchdog takes whatever in_runtime says
- * mutant REINSTATED_WITHOUT_CAS: the worker does not wait for a watchdog that is at it
- * mutant TAKES_WITHOUT_CLAIM: the watchdog does not claim before it takes
+ * mutant NO_MEMBARRIER: the watchdog does without [run_once]
+ * mutant NO_LOOK_AT_IN_RUNTIME: the watchdog takes whatever in_runtime says [run_once]
+ * mutant REINSTATED_WITHOUT_CAS: the worker does not wait for a watchdog that is at it [run_once]
+ * mutant TAKES_WITHOUT_CLAIM: the watchdog does not claim before it takes [run_once]
  */
 #define TASKS 2
 #define NONE 9
@@ -38,7 +38,7 @@ end:
 inline store_in(v) { atomic { late_in == NONE -> late_in = v } }
 inline store_next(v) { atomic { late_next == NONE -> late_next = v } }
 inline load_next(v) { d_step { v = (late_next != NONE -> late_next : next) } }
-inline run_task(t) { atomic { assert(ran[t] == 0); ran[t] = 1 } }
+inline run_task(t) { atomic { assert(ran[t] == 0); ran[t] = 1 } } /* [run_once] */
 
 active proctype worker()
 {
@@ -144,4 +144,4 @@ returned:
     od
 }
 
-init { timeout -> assert(ran[1] == 1 && ran[2] == 1 && next == 0 && late_next == NONE) }
+init { timeout -> assert(ran[1] == 1 && ran[2] == 1 && next == 0 && late_next == NONE) } /* [run_once] */

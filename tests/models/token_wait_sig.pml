@@ -9,21 +9,21 @@
  * more (`timeout` in init): the killed actor is dead, the one that was not killed has handled both messages, ended
  * both calls and given its token up.
  *
- * mutant TAKE_BEFORE_HANDLING: the message leaves the mailbox before it is handled
- * mutant PARK_BEFORE_SWITCH: the last node is taken while the actor is still on its fiber
- * mutant WAIT_BEFORE_SWITCH: the wait word is published while the actor is still on its fiber
- * mutant NO_SIG_RECHECK: SIG is not looked at after the wait word is published
- * mutant NO_SIG_RECHECK_AGAIN: the same when parking again after a wake
- * mutant NO_FENCE_PARK: the look at SIG overtakes the store of the wait word
- * mutant NO_FENCE_SIGNAL: the signal's look at the wait word overtakes SIG
- * mutant SIG_CLEARED_LATE: SIG is cleared after the scan
- * mutant GAP_ENDS_SCAN: a half-linked node ends the scan for signals
- * mutant REPLY_WITHOUT_SERIAL: a reply compares only that the actor waits
- * mutant BUSY_SCHEDULES: a reply that finds BUSY schedules
- * mutant TIMEOUT_WITHOUT_CAS: a passed deadline ends the call without looking whether a reply came
- * mutant PARK_AGAIN_WITHOUT_CAS: parking again stores the wait word
- * mutant POST_READS_STACK: the request is read from the actor after the wait word is published
- * mutant NO_READ_SECTION: what follows the publishing of the wait word stands outside a read section
+ * mutant TAKE_BEFORE_HANDLING: the message leaves the mailbox before it is handled [the_token_is_in_the_mailbox]
+ * mutant PARK_BEFORE_SWITCH: the last node is taken while the actor is still on its fiber [resumed_when_saved]
+ * mutant WAIT_BEFORE_SWITCH: the wait word is published while the actor is still on its fiber [resumed_when_saved]
+ * mutant NO_SIG_RECHECK: SIG is not looked at after the wait word is published [the_killed_dies]
+ * mutant NO_SIG_RECHECK_AGAIN: the same when parking again after a wake [the_killed_dies]
+ * mutant NO_FENCE_PARK: the look at SIG overtakes the store of the wait word [the_killed_dies]
+ * mutant NO_FENCE_SIGNAL: the signal's look at the wait word overtakes SIG [the_killed_dies]
+ * mutant SIG_CLEARED_LATE: SIG is cleared after the scan [the_killed_dies]
+ * mutant GAP_ENDS_SCAN: a half-linked node ends the scan for signals [the_killed_dies]
+ * mutant REPLY_WITHOUT_SERIAL: a reply compares only that the actor waits [no_reply_is_lost]
+ * mutant BUSY_SCHEDULES: a reply that finds BUSY schedules [the_token_is_in_the_mailbox]
+ * mutant TIMEOUT_WITHOUT_CAS: a passed deadline ends the call without looking whether a reply came [no_reply_is_lost]
+ * mutant PARK_AGAIN_WITHOUT_CAS: parking again stores the wait word [everything_ends]
+ * mutant POST_READS_STACK: the request is read from the actor after the wait word is published [posted_once]
+ * mutant NO_READ_SECTION: what follows the publishing of the wait word stands outside a read section [no_touch_of_the_freed]
  */
 #define NODES 3
 #define CALLS 2
@@ -53,10 +53,10 @@ bit owned, saved = 1, freed;
 bit posted[CALLS + 1];
 byte readers;
 
-inline schedule() { assert(!in_run_queue && !owned && !dead); in_run_queue = 1 } /* in an atomic step */
+inline schedule() { assert(!in_run_queue && !owned && !dead); in_run_queue = 1 } /* in an atomic step */ /* [scheduled_once] */
 inline cas(old, new, done)
 {
-    assert(!freed);
+    assert(!freed); /* [no_touch_of_the_freed] */
     if
     :: wait_word == (old) -> wait_word = new; done = 1
     :: else -> done = 0
@@ -65,7 +65,7 @@ inline cas(old, new, done)
 inline cas_and_schedule(old, new)
 {
     atomic {
-        assert(!freed);
+        assert(!freed); /* [no_touch_of_the_freed] */
         if
         :: wait_word == (old) -> wait_word = new
         :: else -> goto leave
@@ -82,7 +82,7 @@ proctype sender(mtype message)
     :: dead -> goto gone
     fi;
     atomic {
-        assert(!freed);
+        assert(!freed); /* [no_touch_of_the_freed] */
 #ifdef NO_FENCE_SIGNAL
         w = wait_word;
 #endif
@@ -101,7 +101,7 @@ proctype sender(mtype message)
         :: else
         fi
     }
-    atomic { assert(!freed); sig = 1 }
+    atomic { assert(!freed); sig = 1 } /* [no_touch_of_the_freed] */
     atomic {
 #ifndef NO_FENCE_SIGNAL
         w = wait_word;
@@ -148,7 +148,7 @@ answer:
 try:
     atomic {
         w = wait_word;
-        assert(!freed);
+        assert(!freed); /* [no_touch_of_the_freed] */
         if
         :: w == BUSY(s)
 #ifdef REPLY_WITHOUT_SERIAL
@@ -160,7 +160,7 @@ try:
         fi
     }
     atomic {
-        assert(!freed);
+        assert(!freed); /* [no_touch_of_the_freed] */
         if
         :: wait_word != w -> goto try
         :: wait_word == w && w != BUSY(s) -> wait_word = REPLY(s)
@@ -210,10 +210,10 @@ idle:
 end_idle:
     atomic {
         in_run_queue -> in_run_queue = 0;
-        assert(!owned && !dead);
+        assert(!owned && !dead); /* [one_owner] */
         owned = 1;
 resume:
-        assert(saved && !freed);
+        assert(saved && !freed); /* [resumed_when_saved] */
         saved = 0;
         if
         :: at == RECEIVE -> goto receive
@@ -232,7 +232,7 @@ receive: /* blocks; a cancellation point */
     }
 received_signals:
     atomic {
-        assert(head < tail && linked[head]);
+        assert(head < tail && linked[head]); /* [the_token_is_in_the_mailbox] */
         if
         :: private_messages > 0 -> private_messages--; goto got
         :: else
@@ -311,7 +311,7 @@ called_signals:
 #ifdef POST_READS_STACK
     s = serial;
 #endif
-    atomic { assert(!posted[s]); posted[s] = 1; requests!s }
+    atomic { assert(!posted[s]); posted[s] = 1; requests!s } /* [posted_once] */
 
 look_again: /* the actor may run elsewhere by now */
     atomic {
@@ -321,7 +321,7 @@ look_again: /* the actor may run elsewhere by now */
 #ifdef NO_SIG_RECHECK
         early = 0;
 #endif
-        assert(!freed)
+        assert(!freed) /* [no_touch_of_the_freed] */
     }
     if
     :: early -> cas_and_schedule(WAITING(s), BUSY(s))
@@ -352,7 +352,7 @@ woken_signals:
     if
     :: passed[serial] ->
 #ifdef TIMEOUT_WITHOUT_CAS
-        atomic { assert(wait_word == BUSY(serial)); wait_word = 0; done = 1 }
+        atomic { assert(wait_word == BUSY(serial)); wait_word = 0; done = 1 } /* [no_reply_is_lost] */
 #else
         atomic { cas(BUSY(serial), 0, done) }
 #endif
@@ -400,7 +400,7 @@ woken_signals:
 
 answered:
     atomic {
-        assert(wait_word == REPLY(serial)); /* by its own reply, and by nothing else */
+        assert(wait_word == REPLY(serial)); /* by its own reply, and by nothing else */ /* [no_reply_is_lost] */
         wait_word = 0;
         passed[serial] = 0;
         replied++;
@@ -470,9 +470,10 @@ init
         run worker()
     }
     timeout ->
-    assert(!in_run_queue && readers == 0);
+    assert(!in_run_queue && readers == 0); /* [nothing_is_left_held] */
     if
-    :: killing -> assert(dead && freed)
-    :: else -> assert(!dead && !owned && head == tail && handled == CALLS && replied + timed_out == CALLS && wait_word == 0)
+    :: killing -> assert(dead && freed) /* [the_killed_dies] */
+    :: else ->
+        assert(!dead && !owned && head == tail && handled == CALLS && replied + timed_out == CALLS && wait_word == 0) /* [everything_ends] */
     fi
 }
