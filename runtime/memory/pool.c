@@ -170,32 +170,6 @@ static void carve(struct slab *slab)
 
 /* --- blocks on their way home ------------------------------------------------------------------ */
 
-static void outbox_send(struct outbox *outbox)
-{
-    struct carrier *first = NULL;
-    struct carrier *last = NULL;
-    for (uint32_t i = 0; i < outbox->count;) {
-        struct carrier *carrier = outbox->blocks[i++];
-        shadow_open(carrier, sizeof *carrier);
-        carrier->count = 0;
-        while (i < outbox->count && carrier->count < CARRIER_BLOCKS)
-            carrier->blocks[carrier->count++] = outbox->blocks[i++];
-        carrier->next = first;
-        first = carrier;
-        if (last == NULL)
-            last = carrier;
-    }
-    outbox->count = 0;
-    if (first == NULL)
-        return;
-    _Atomic(struct carrier *) *returned = &outbox->home->returned;
-    struct carrier *head = load_relaxed(returned); /* relaxed: only compared; the exchange below publishes */
-    do {
-        last->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(returned, &head, first, memory_order_release, /* [PO1] */
-                                                    memory_order_relaxed));
-}
-
 static void free_at_home(struct pool *mine, void *block)
 {
     shadow_open(block, sizeof(struct free_block));
@@ -222,17 +196,49 @@ static void take_returned(struct pool *mine)
 }
 
 /* A parked pool can't take in what comes home: whoever sends to it does so in its place, for as long as it holds the
- * pool borrowed. [PO3] acquire: what the owner (or the borrower before) did to the pool; pairs with [PO4] release. */
+ * pool borrowed; and looks again when it has left it, for who sent meanwhile and found it borrowed. [PO3] acquire: what
+ * the owner (or the borrower before) did to the pool; pairs with [PO4] release. */
 static void take_returned_of_parked(struct pool *home)
 {
-    uint32_t parked = POOL_PARKED;
-    if (load_relaxed(&home->state) == parked && /* relaxed: only a hint, the exchange decides */
-        load_relaxed(&home->returned) != NULL &&
-        atomic_compare_exchange_strong_explicit(&home->state, &parked, POOL_BORROWED, memory_order_acquire, /* [PO3] */
-                                                memory_order_relaxed)) {
+    while (load_relaxed(&home->returned) != NULL) {
+        uint32_t parked = POOL_PARKED;
+        if (load_relaxed(&home->state) != parked || /* relaxed: only a hint, the exchange decides */
+            !atomic_compare_exchange_strong_explicit(&home->state, &parked, POOL_BORROWED,
+                                                     memory_order_acquire, /* [PO3] */
+                                                     memory_order_relaxed))
+            return;
         take_returned(home);
-        store_release(&home->state, POOL_PARKED); /* [PO4] */
+        store_release(&home->state, POOL_PARKED);  /* [PO4] */
+        atomic_thread_fence(memory_order_seq_cst); /* [PO6] the state before the look at what came; pairs with [PO5] */
     }
+}
+
+static void outbox_send(struct outbox *outbox)
+{
+    struct carrier *first = NULL;
+    struct carrier *last = NULL;
+    for (uint32_t i = 0; i < outbox->count;) {
+        struct carrier *carrier = outbox->blocks[i++];
+        shadow_open(carrier, sizeof *carrier);
+        carrier->count = 0;
+        while (i < outbox->count && carrier->count < CARRIER_BLOCKS)
+            carrier->blocks[carrier->count++] = outbox->blocks[i++];
+        carrier->next = first;
+        first = carrier;
+        if (last == NULL)
+            last = carrier;
+    }
+    outbox->count = 0;
+    if (first == NULL)
+        return;
+    _Atomic(struct carrier *) *returned = &outbox->home->returned;
+    struct carrier *head = load_relaxed(returned); /* relaxed: only compared; the exchange below publishes */
+    do {
+        last->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(returned, &head, first, memory_order_release, /* [PO1] */
+                                                    memory_order_relaxed));
+    fence_after_rmw(); /* [PO5] the batch before the look at its home's state; pairs with [PO6] */
+    take_returned_of_parked(outbox->home);
 }
 
 void pool_free_away(struct pool *mine, struct slab *slab, void *block)
@@ -333,14 +339,8 @@ struct pool *pool_create(void)
 
 void pool_flush(struct pool *mine)
 {
-    for (size_t i = 0; i < POOL_OUTBOXES; i++) {
-        struct outbox *outbox = &mine->outboxes[i];
-        if (outbox->home == NULL)
-            continue;
-        outbox_send(outbox);
-        fence_after_rmw(); /* [PO5] the batch before the look at its home's state; pairs with [PO6] */
-        take_returned_of_parked(outbox->home);
-    }
+    for (size_t i = 0; i < POOL_OUTBOXES; i++)
+        outbox_send(&mine->outboxes[i]);
     take_returned(mine);
 }
 

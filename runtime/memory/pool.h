@@ -31,8 +31,8 @@
  *   [PO3] acquire: the pool is taken over, by a borrower or its owner; pairs with [PO4].
  *   [PO4] release: the pool is left by its owner or a borrower; pairs with [PO3].
  *   [PO5] full: a sender's batch before its look at the home's state; pairs with [PO6].
- *   [PO6] full: the owner's PARKED before its last look at what came; pairs with [PO5]. One of the two sees the other,
- *         so no batch waits for a parked owner.
+ *   [PO6] full: PARKED, of the owner or of a borrower that leaves it, before the last look at what came; pairs with
+ *         [PO5]. One of the two sees the other, so no batch waits for a parked owner.
  *
  * Reclamation: a pool outlives its thread, since blocks may still come home: `pool_destroy` leaves a parked orphan that
  * the next `pool_create` adopts. `pool_system_release` at the very end gives everything back.

@@ -211,6 +211,31 @@ TEST(pool, blocks_of_more_homes_than_outboxes_all_come_home)
     }
 }
 
+TEST(pool, no_batch_waits_at_a_parked_home_whatever_is_sent_next)
+{
+    enum { HOMES = 2 * POOL_OUTBOXES };
+    struct pool *mine = pool_create(), *homes[HOMES];
+    void *blocks[HOMES], *batch[POOL_BATCH];
+    for (size_t i = 0; i < HOMES; i++) {
+        homes[i] = pool_create();
+        blocks[i] = pool_alloc(homes[i], 64);
+        pool_park(homes[i]);
+    }
+    for (size_t i = 0; i < HOMES; i++)
+        pool_free(mine, blocks[i]); /* the second half needs the outboxes of the first */
+    for (size_t i = 0; i < HOMES - POOL_OUTBOXES; i++)
+        CHECK_EQ(pool_counts(homes[i]).blocks_in_use, 0);
+    pool_flush(mine);
+    CHECK_EQ(pool_system_counts().blocks_in_use, 0);
+    pool_resume(homes[0]);
+    for (size_t i = 0; i < POOL_BATCH; i++)
+        batch[i] = pool_alloc(homes[0], 64);
+    pool_park(homes[0]);
+    for (size_t i = 0; i < POOL_BATCH; i++)
+        pool_free(mine, batch[i]); /* the last one sends them */
+    CHECK_EQ(pool_counts(homes[0]).blocks_in_use, 0);
+}
+
 TEST(pool, what_comes_home_to_a_parked_pool_is_taken_in_by_the_sender)
 {
     enum { COUNT = 100000 };
