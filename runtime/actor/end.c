@@ -187,6 +187,8 @@ static bool leave_quietly(struct context *context, struct actor *self)
         actor_unlock(self);
         return false;
     }
+    /* under LOCK, though it may wait for the table's lock once a batch: DEAD says that the pid is gone, and one exchange
+     * sets all three marks. Nobody wants LOCK under the table's, and nobody but a stranger this one's LOCK. */
     slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
     uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD);
     gift_take(self);
