@@ -127,8 +127,9 @@ TR_API tr_ref tr_monitor_alias(tr_pid pid, int alias);
 TR_API tr_ref tr_alias(void);
 /* Deactivates the caller's alias; false: it was not active. Messages through it that are in the mailbox stay. */
 TR_API bool tr_unalias(tr_ref alias);
-/* Stops watching; true: an active monitor was removed. flush: a DOWN that is already in the mailbox is removed, too.
- * Source: MON-06, MON-07. */
+/* Stops watching; true: an active monitor was removed. flush: a DOWN that is already in the mailbox is removed, too. It
+ * costs the same whatever is in the mailbox, unless a demonitor without flush has left a DOWN there that the caller has
+ * not received yet: then it looks through all of it. Source: MON-06, MON-07. */
 TR_API bool tr_demonitor(tr_ref monitor, bool flush);
 /* Waits for the DOWN of a monitor of the caller and takes it; reason may be NULL. TR_ETIMEDOUT: the monitor stays.
  * Blocks. */
