@@ -116,23 +116,6 @@ static void client(const tr_msg *arg)
     tr_exit_signal(to, TR_KILL);
 }
 
-static void load(void)
-{
-    uint64_t clients = (uint64_t)setting("clients");
-    tr_ref *monitors = tr_alloc(clients * sizeof *monitors);
-    tr_reason reason;
-    size_t before = processes_now();
-    for (uint64_t i = 0; i < clients; i++)
-        tr_spawn_monitor(client, &i, sizeof i, &monitors[i]);
-    tr_sleep(how == HELD ? setting("holds") * (HOLD_MS + 200) : setting("ms"));
-    __atomic_store_n(&enough, 1, __ATOMIC_RELAXED);
-    for (uint64_t i = 0; i < clients; i++) {
-        MUST_EQ(tr_await_down(monitors[i], TR_INFINITY, &reason), TR_OK);
-        MUST(reason.why == TR_WHY_NORMAL);
-    }
-    must_count(before);
-}
-
 /* ---- the disturbances */
 
 /* A process of its own. */
@@ -200,25 +183,44 @@ static void *disturb(void *unused)
     return unused;
 }
 
+/* ---- all together */
+
+static void load(void)
+{
+    uint64_t clients = (uint64_t)setting("clients");
+    tr_ref *monitors = tr_alloc(clients * sizeof *monitors);
+    tr_reason reason;
+    size_t before = processes_now();
+    pthread_t disturber;
+    MUST_EQ(pthread_create(&disturber, NULL, disturb, NULL), 0);
+    for (uint64_t i = 0; i < clients; i++)
+        tr_spawn_monitor(client, &i, sizeof i, &monitors[i]);
+    tr_sleep(how == HELD ? setting("holds") * (HOLD_MS + 200) : setting("ms"));
+    __atomic_store_n(&enough, 1, __ATOMIC_RELAXED);
+    for (uint64_t i = 0; i < clients; i++) {
+        MUST_EQ(tr_await_down(monitors[i], TR_INFINITY, &reason), TR_OK);
+        MUST(reason.why == TR_WHY_NORMAL);
+    }
+    must_count(before);
+    pthread_join(disturber, NULL); /* it stops soon; that a worker waits for it meanwhile harms nobody */
+}
+
 static void run(enum how this_one, const char *what)
 {
     how = this_one;
     enough = progress = hold_progress = some_worker = 0;
     int64_t workers = setting("workers");
+    cpu_set_t all;
+    MUST_EQ(sched_getaffinity(0, sizeof all, &all), 0);
     pid_t stopper = how == STOPPED ? fork() : 0;
     if (how == STOPPED && stopper == 0)
         stop_and_continue(getppid());
-    pthread_t thread;
-    MUST_EQ(pthread_create(&thread, NULL, disturb, NULL), 0);
-    stress_body = load;
-    tr_config config = { .workers = how == CROWDED ? (int)(4 * sysconf(_SC_NPROCESSORS_ONLN)) : (int)workers,
-                         .log = drop_record };
-    MUST_EQ(tr_main(&config, enter_stress, NULL, 0), 0);
-    pthread_join(thread, NULL);
+    stress_run(how == CROWDED ? (int)(4 * sysconf(_SC_NPROCESSORS_ONLN)) : (int)workers, load);
     if (stopper != 0) {
         kill(stopper, SIGKILL);
         MUST_EQ(waitpid(stopper, NULL, 0), stopper);
     }
+    MUST_EQ(sched_setaffinity(0, sizeof all, &all), 0); /* this thread was moved, too */
     printf("%s: %" PRId64 " rounds of calls\n", what, progress);
     MUST(progress > 0);
     MUST(how != HELD || hold_progress > 0); /* one is held, the others go on */

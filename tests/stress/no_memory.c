@@ -7,9 +7,6 @@
  * the system. from, to, step: which n; step=0 takes such that some 100 n are tried. */
 #include "refusal.h"
 
-#include "memory/pool.h"
-#include "memory/source.h"
-
 static bool refused_before; /* atomic; what source_fail_after forgets */
 
 static bool memory_refused(void) { return __atomic_load_n(&refused_before, __ATOMIC_RELAXED) || source_failed(); }

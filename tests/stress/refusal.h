@@ -4,22 +4,10 @@
 
 #include "tour.h"
 
-#include <dirent.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 enum { ALL_DONE = 0, SOME_REFUSED = 3, SECONDS_MOST = 100 };
-
-static int descriptors(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder != NULL && readdir(folder) != NULL)
-        count++;
-    if (folder != NULL)
-        closedir(folder);
-    return count;
-}
 
 /* Boots, takes the tour, halts, after before_halt (may be NULL); false: it could not start. No descriptor is left. */
 static bool run_once(void (*before_halt)(void))

@@ -1,5 +1,6 @@
 /* sigterm.c: SIGTERM at random points of a program's life, from before its first process to the middle of restarts and
- * of its own stop: it ends with status 0, and every server that was started was terminated or had crashed, each once.
+ * of its own stop: it ends with status 0, every server that was started was terminated or had crashed, each once, and
+ * no mapping and no descriptor is left.
  * Each round is a child process; in some a second signal follows, which may end it at once. */
 #include "stress.h"
 
@@ -83,7 +84,11 @@ static int child(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     alarm(SECONDS_MOST);
+    int open = descriptors();
+    size_t mapped = source_mapped_bytes();
     int status = run_tree();
+    MUST_EQ(descriptors(), open);
+    MUST_EQ(source_mapped_bytes(), mapped);
     if (status == 0 && inits != terminations + crashes) {
         fprintf(stderr, "%" PRId64 " started, %" PRId64 " terminated, %" PRId64 " crashed\n", inits, terminations,
                 crashes);
