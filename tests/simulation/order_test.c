@@ -288,6 +288,45 @@ static void link_and_unlink_cross(void)
 }
 TEST(order, links_and_unlinks_that_cross_leave_nothing) { simulate(0, link_and_unlink_cross); }
 
+/* Ends by itself when it is told to, linked to a partner that is told, too. */
+static void ends_with_its_number(const tr_msg *arg)
+{
+    int number = *(const int *)tr_expect(arg, sizeof number);
+    tr_pid partner = *(const tr_pid *)tr_expect(await_tag(WORD), sizeof partner);
+    if (number % 2 == 1)
+        CHECK_EQ(tr_link(partner), TR_OK);
+    tr_send(tr_parent(), READY, NULL, 0);
+    await_tag(GO);
+    tr_exit(tr_because(TR_WHY_USER, number, NULL));
+}
+static void both_end(void)
+{
+    enum { PAIRS = 4, ALL = 2 * PAIRS };
+    tr_pid pids[ALL];
+    int code[ALL];
+    tr_trap_exit(true);
+    for (int i = 0; i < ALL; i++)
+        CHECK_EQ(tr_start_entry(ends_with_its_number, &i, sizeof i, false,
+                                &(tr_start_options){ .flags = TR_START_LINK }, &pids[i]),
+                 TR_OK);
+    for (int i = 0; i < ALL; i++)
+        tr_send(pids[i], WORD, &pids[i ^ 1], sizeof(tr_pid));
+    for (int i = 0; i < ALL; i++)
+        await_tag(READY);
+    for (int i = 0; i < ALL; i++)
+        tr_send(pids[i], GO, NULL, 0);
+    for (int i = 0; i < ALL; i++) {
+        const tr_msg *exit = tr_receive_match(&(tr_match){ .tag = TR_MSG_EXIT, .from = pids[i] }, TR_INFINITY);
+        CHECK_EQ(tr_reason_of(exit)->why, TR_WHY_USER);
+        code[i] = tr_reason_of(exit)->code;
+        CHECK(code[i] == i || code[i] == (i ^ 1)); /* its own, or its partner's */
+    }
+    for (int i = 0; i < ALL; i += 2)
+        CHECK(code[i] == i || code[i + 1] == i + 1);
+    CHECK(tr_receive(5) == NULL);
+}
+TEST(order, two_that_are_linked_may_end_at_once) { simulate(0, both_end); }
+
 /* ---- work that blocks a thread */
 
 static int add_one(void *arg) { return ++*(int *)arg; }
