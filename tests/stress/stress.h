@@ -290,7 +290,7 @@ UNUSED static void must_be_flat(size_t first, size_t second)
     enum { SLABS_KEPT = 10, CHUNKS_BYTES = 2 * 2 << 20 };
     tr_system_info info;
     MUST_EQ(tr_system(&info), TR_OK);
-    size_t workers = (size_t)(info.workers + info.workers_spare);
+    size_t workers = (size_t)info.workers + (size_t)info.workers_spare;
     size_t most = first + CHUNKS_BYTES + workers * SLABS_KEPT * SLAB_BYTES;
     printf("least memory in the first half %zu KB, in the second %zu KB\n", first / 1024, second / 1024);
     MUST(second <= most);

@@ -1,8 +1,8 @@
 /* supervisor_parts_test.c: the supervisor's own parts, below its API: the children's indexes, the restart window,
  * packed specs. */
+#include "../../behaviours/children.h"
+#include "../../behaviours/intensity.h"
 #include "behaviour/behaviour.h"
-#include "behaviours/children.h"
-#include "behaviours/intensity.h"
 
 static uint64_t seed;
 
