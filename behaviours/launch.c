@@ -42,7 +42,7 @@ int launch_start(const struct launch *launch, int flags, tr_ref *monitor, tr_pid
     case CHILD_ACTOR: return tr_start_actor(launch->target.actor, launch->arg, launch->arg_size, &options, pid);
     case CHILD_SUPERVISOR: return start_supervisor(launch, &options, pid);
     case CHILD_ENTRY: return tr_start_entry(launch->target.entry, launch->arg, launch->arg_size, false, &options, pid);
-    case CHILD_START: return flags == TR_START_LINK ? start_by_function(launch, pid) : TR_EINVAL;
+    case CHILD_START: return start_by_function(launch, pid); /* who starts it otherwise than linked is refused before */
     }
     return TR_EINVAL;
 }

@@ -69,7 +69,7 @@ int spec_check(const tr_child *child, tr_reason *why)
         return spec_bad(why, "missing_id");
     if (child->name != NULL && child->name[0] == '\0')
         return spec_bad(why, "invalid_name");
-    if (child->restart < TR_PERMANENT || child->restart > TR_TEMPORARY)
+    if ((unsigned)child->restart > TR_TEMPORARY)
         return spec_bad(why, "invalid_restart_type %d", (int)child->restart);
     if (child->shutdown_ms < TR_ZERO)
         return spec_bad(why, "invalid_shutdown %lld", (long long)child->shutdown_ms);
@@ -98,13 +98,13 @@ int spec_suits(bool has_id, bool significant, int64_t shutdown_ms, tr_strategy s
 static int check_flags(const tr_supervisor *supervisor, tr_reason *why)
 {
     bool added_only = supervisor->strategy == TR_SIMPLE_ONE_FOR_ONE || supervisor->strategy == TR_DYNAMIC;
-    if (supervisor->strategy < TR_ONE_FOR_ONE || supervisor->strategy > TR_DYNAMIC)
+    if ((unsigned)supervisor->strategy > TR_DYNAMIC)
         return spec_bad(why, "invalid_strategy %d", (int)supervisor->strategy);
     if (supervisor->intensity < 0 && supervisor->intensity != TR_ZERO)
         return spec_bad(why, "invalid_intensity %d", supervisor->intensity);
     if (supervisor->period_s < 0)
         return spec_bad(why, "invalid_period %d", supervisor->period_s);
-    if (supervisor->auto_shutdown < TR_NEVER || supervisor->auto_shutdown > TR_ALL_SIGNIFICANT)
+    if ((unsigned)supervisor->auto_shutdown > TR_ALL_SIGNIFICANT)
         return spec_bad(why, "invalid_auto_shutdown %d", (int)supervisor->auto_shutdown);
     if (supervisor->auto_shutdown != TR_NEVER && added_only)
         return spec_bad(why, "bad_combination: auto_shutdown, strategy %d", (int)supervisor->strategy);

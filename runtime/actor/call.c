@@ -313,8 +313,7 @@ static NOINLINE void take_back(uint64_t pid, tr_msg *request)
 }
 
 static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum message_kind kind, int tag,
-                                        const void *body, size_t size, int64_t timeout_ms, tr_msg **reply,
-                                        int *failure_tag)
+                                        const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
 {
     struct actor *self = requester(context), *server;
     if (UNLIKELY(self == NULL))
@@ -343,15 +342,13 @@ static ALWAYS_INLINE int request_inline(struct context *context, tr_pid to, enum
     status = post_and_wait(self, request, timeout_ms, reply, &tag_of_failure);
     if (UNLIKELY(tag_of_failure == CALL_NOT_SENT))
         take_back(server_pid, request);
-    if (failure_tag != NULL)
-        *failure_tag = tag_of_failure;
     return status;
 }
 
 int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
-                 tr_msg **reply, int *failure_tag)
+                 tr_msg **reply)
 {
-    return request_inline(context_self(), to, kind, tag, body, size, timeout_ms, reply, failure_tag);
+    return request_inline(context_self(), to, kind, tag, body, size, timeout_ms, reply);
 }
 
 /* ---- the public calls */
@@ -365,7 +362,7 @@ API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *rep
     if (UNLIKELY(context == NULL))
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
-    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
+    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer);
     context = context_self();
     if (LIKELY(status == TR_OK)) {
         if (UNLIKELY(message_size(answer) != reply_size))
@@ -389,7 +386,7 @@ API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64
     if (context == NULL)
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
-    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer, NULL);
+    int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer);
     context = context_self();
     struct actor *self = actor_here(context);
     if (status == TR_OK && self != NULL && !message_keep(context, self, answer)) {

@@ -65,12 +65,11 @@ void call_fail_owed(struct context *context, struct actor *self, struct notice *
 /* A failure's tag: there was no memory to block, post was not called. */
 enum { CALL_NOT_SENT = 1 };
 
-/* What a request brings back: a status, and the answer if TR_OK. On TR_EDOWN tr_last_reason is set, and *failure_tag
- * (may be NULL) is the failure's. */
+/* What a request brings back: a status, and the answer if TR_OK. On TR_EDOWN tr_last_reason is set. */
 int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size, int64_t timeout_ms,
-                 tr_msg **reply, int *failure_tag);
+                 tr_msg **reply);
 /* Waits for the answer of serial; `post` sends the request, and must not touch the caller's stack (wait.h).
- * *failure_tag as above, not NULL. */
+ * *failure_tag is the failure's tag. */
 int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
               tr_msg **reply, int *failure_tag);
 /* Remembers why: behind tr_last_reason. Takes the notice. */

@@ -235,12 +235,11 @@ static void send_stop_reply(struct context *context, struct actor *self)
     call_answer(context, cold->stop_reply_to.caller.id, cold->stop_reply_to.serial, reply);
 }
 
-void actor_stop(struct actor *self, struct notice *notice, bool crash)
+void actor_stop(struct actor *self, struct notice *notice)
 {
     bool runs = self->life == LIFE_ALIVE && self->behaviour != NULL && self->behaviour->ended != NULL;
     set_ending(context_self(), self, notice);
-    if (self->life == LIFE_ALIVE || crash)
-        report_end(self, notice);
+    report_end(self, notice);
     if (runs) {
         self->life = LIFE_ENDING;
         run_ended(self);
@@ -257,7 +256,7 @@ static void after_own_exit(void *argument)
     struct worker *worker = worker_self();
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
-    actor_stop(self, self->ending, true);
+    actor_stop(self, self->ending);
 }
 
 static void after_signal(void *argument)
@@ -312,7 +311,7 @@ static void after_overflow(void *argument)
 
 void actor_check_blocking_slow(struct context *context, struct actor *self)
 {
-    if (load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING)
+    if (load_relaxed(&context->worker->in_runtime) != 1)
         misuse("a call that blocks", "not allowed in a clean-up (tr_defer), tr_match.accept, print or describe");
     if (UNLIKELY(fiber_stack_left(context->worker->fiber) < STACK_RESERVE))
         worker_reset(after_overflow, self);

@@ -33,8 +33,8 @@ NORETURN void actor_exit(struct actor *self, struct notice *notice, bool own);
 /* In the process's turn, outside the user's code. Takes the notice. Nothing of the actor may be touched afterwards. */
 void actor_die(struct context *context, struct actor *self, struct notice *notice);
 
-/* The same after `ended` has run; crash: a report is made (LOG-01). */
-void actor_stop(struct actor *self, struct notice *notice, bool crash);
+/* The same after a report (LOG-01), if the reason is one to report, and after `ended` has run. */
+void actor_stop(struct actor *self, struct notice *notice);
 
 /* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`.
  * Takes the notice. */
@@ -43,12 +43,12 @@ void actor_faulted(struct actor *self, struct notice *notice);
 /* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */
 enum { STACK_RESERVE = 4096 };
 
-/* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. */
+/* The caller is about to block: not inside a callback that may not, and with a stack that is left. Else it ends. A
+ * clean-up runs inside the runtime, so for its calls in_runtime is more than 1. */
 void actor_check_blocking_slow(struct context *context, struct actor *self);
 static ALWAYS_INLINE void actor_check_blocking(struct context *context, struct actor *self)
 {
-    if (UNLIKELY(load_relaxed(&context->worker->in_runtime) != 1 || self->life == LIFE_DYING ||
-                 (load_relaxed(&self->flags) & ACTOR_SIG) != 0 ||
+    if (UNLIKELY(load_relaxed(&context->worker->in_runtime) != 1 || (load_relaxed(&self->flags) & ACTOR_SIG) != 0 ||
                  fiber_stack_left(context->worker->fiber) < STACK_RESERVE))
         actor_check_blocking_slow(context, self);
 }

@@ -58,9 +58,9 @@ static bool apply_disposition(struct actor *self, int disposition)
     case DISPOSITION_STOP:
     case DISPOSITION_CRASH:
         notice = take_stop(self);
-        actor_stop(self, notice, disposition == DISPOSITION_CRASH);
+        actor_stop(self, notice);
         return false;
-    default: actor_stop(self, status_notice(context, self, disposition), true); return false;
+    default: actor_stop(self, status_notice(context, self, disposition)); return false;
     }
 }
 
@@ -139,7 +139,7 @@ static bool handle_timeout(struct context *context, struct actor *self)
     store_relaxed(&cold->deadline, NEVER);
     tr_msg *message = message_new(context, 0);
     if (message == NULL) {
-        actor_stop(self, notice_take(notice_static(TR_WHY_SYSTEM_LIMIT)), true);
+        actor_stop(self, notice_take(notice_static(TR_WHY_SYSTEM_LIMIT)));
         return false;
     }
     message->tag = TR_MSG_TIMEOUT;
@@ -179,7 +179,7 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
     if ((message_flags(message) & MESSAGE_DONE) != 0)
         return true;                      /* flushed while it was on its way */
     if (is_parents_exit(self, message)) { /* GS-31 */
-        actor_stop(self, notice_take(*message_notice(message)), false);
+        actor_stop(self, notice_take(*message_notice(message)));
         return false;
     }
     return run_handle(context, self, message);

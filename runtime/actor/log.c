@@ -43,7 +43,7 @@ static struct {
 static const char *level_text(tr_level level)
 {
     static const char *const texts[] = { "", "debug", "info", "warning", "error" };
-    return texts[level >= TR_DEBUG && level <= TR_ERROR ? level : 0];
+    return texts[level <= TR_ERROR ? level : 0]; /* log_wanted has let it pass, so it is at least TR_DEBUG */
 }
 
 /* The sink that is used when the user has none. */

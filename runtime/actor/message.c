@@ -92,7 +92,7 @@ tr_msg *message_with_notice(struct context *context, enum message_kind kind, uin
         return NULL;
     }
     message->sender = sender;
-    message->tag = kind == KIND_DOWN ? TR_MSG_DOWN : TR_MSG_EXIT;
+    message->tag = TR_MSG_EXIT;
     message_set_kind(message, kind);
     *message_notice(message) = notice;
     return message;

@@ -226,7 +226,7 @@ void query_await_end(tr_pid pid)
 {
     for (;;) { /* bound: the end that the caller has sent, a query behind it finds it; or memory comes back */
         tr_msg *reply = NULL;
-        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL);
+        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply);
         if (status == TR_OK)
             message_free(context_self(), reply);
         else if (status != TR_ENOMEM || !query_exists(pid.id))
@@ -241,7 +241,7 @@ static int ask(tr_pid pid, enum question question, tr_msg **reply)
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
-    int status = call_request(pid, KIND_QUERY, (int)question, NULL, 0, TR_INFINITY, reply, NULL);
+    int status = call_request(pid, KIND_QUERY, (int)question, NULL, 0, TR_INFINITY, reply);
     api_leave(context_self());
     return status == TR_EDOWN ? TR_ENOPROC : status;
 }
@@ -268,7 +268,7 @@ API bool tr_is_alive(tr_pid pid)
     bool alive = actor != NULL, sure = actor == NULL || (flags & (ACTOR_SIG | ACTOR_FETCHING | ACTOR_EXITING)) == 0;
     if (!sure && actor_here(context) != actor) { /* a signal of the caller's may be on its way: asked in order */
         tr_msg *reply = NULL;
-        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply, NULL);
+        int status = call_request(pid, KIND_QUERY, QUERY_ALIVE, NULL, 0, TR_INFINITY, &reply);
         alive = status == TR_OK || status == TR_ENOMEM; /* it can't be asked: as it was seen */
         if (reply != NULL)
             message_free(context_self(), reply);
@@ -324,7 +324,7 @@ static int ask_list(tr_pid pid, enum question question, size_t item_size, void *
     if (self != NULL)
         status = (reply = answer(context, self, question)) == NULL ? TR_ENOMEM : TR_OK;
     else
-        status = call_request(pid, KIND_QUERY, (int)question, NULL, 0, TR_INFINITY, &reply, NULL);
+        status = call_request(pid, KIND_QUERY, (int)question, NULL, 0, TR_INFINITY, &reply);
     api_leave(context_self());
     if (status != TR_OK)
         return status == TR_EDOWN ? TR_ENOPROC : status;

@@ -45,7 +45,7 @@ static void end_callback(struct actor *self)
 static void print_state(struct actor *self, tr_out *out)
 {
     const tr_actor *behaviour = self->behaviour;
-    if (behaviour == NULL || behaviour->describe == NULL || !begin_callback(self))
+    if (behaviour->describe == NULL || !begin_callback(self))
         return;
     behaviour->describe(self->state, out);
     end_callback(self);

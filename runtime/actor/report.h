@@ -6,7 +6,7 @@
 
 /* The actor ends by its own doing with this notice: logs what is to be logged. In its turn, before `ended` runs. */
 void report_end(struct actor *self, const struct notice *notice);
-/* The state as its describe callback shows it (cut to size - 1); "" without one. */
+/* The state as its describe callback shows it (cut to size - 1); "" without one. Of actors that handle messages. */
 void report_describe(struct actor *self, char *out, size_t size);
 /* What a message is, for a reason's text: kind, name or tag, body if its type prints it. In the actor's turn. */
 void report_name_message(struct actor *self, const tr_msg *message, char *out, size_t size);

@@ -108,7 +108,7 @@ bool system_message_handle(struct context *context, struct actor *self, tr_msg *
     case SYSTEM_REPLACE_STATE: replace_state(context, self, request); break;
     case SYSTEM_STATUS: answer_status(context, self, request); break;
     default: /* GS-36; who asked learns of it by the end of the process */
-        actor_stop(self, notice_new(context, message_body(request), NULL, 0), false);
+        actor_stop(self, notice_new(context, message_body(request), NULL, 0));
         return false;
     }
     restart_idle(self);
@@ -124,7 +124,7 @@ static int ask(tr_pid pid, enum operation operation, const void *body, size_t si
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
-    int status = call_request(pid, KIND_SYSTEM, (int)operation, body, size, timeout_ms, reply, NULL);
+    int status = call_request(pid, KIND_SYSTEM, (int)operation, body, size, timeout_ms, reply);
     api_leave(context_self());
     return status;
 }
@@ -194,8 +194,6 @@ API int tr_get_status(tr_pid pid, tr_status_info *info, int64_t timeout_ms)
 API int tr_stop_server(tr_pid server, tr_reason reason, int64_t timeout_ms)
 {
     tr_msg *reply = NULL;
-    int status = ask(server, SYSTEM_STOP, &reason, sizeof reason, timeout_ms, &reply);
-    if (reply != NULL)
-        tr_drop(reply);
+    int status = ask(server, SYSTEM_STOP, &reason, sizeof reason, timeout_ms, &reply); /* never answered */
     return status == TR_EDOWN && tr_reason_same(tr_last_reason(), &reason) ? TR_OK : status;
 }
