@@ -130,6 +130,7 @@ struct cold {
     int64_t idle_ms;                /* (o) tr_idle, asked for by the callback that runs */
     tr_msg *changing;               /* (o) the copy of the state that tr_replace_state's function works on */
     bool continue_on;               /* (o) the callback has returned it */
+    bool stop_reply_on;             /* (o) the callback has returned a stop */
     bool idle_on;                   /* (o) TR_MSG_TIMEOUT is due at `deadline` unless a message comes first */
     uint32_t stray_downs;           /* (o) DOWNs that it has still to meet and whose monitors are gone: relation.c */
     struct bound *bound;            /* (c) */

@@ -228,7 +228,7 @@ static void run_ended(struct actor *self)
 static void send_stop_reply(struct context *context, struct actor *self)
 {
     struct cold *cold = self->cold;
-    if (cold == NULL || cold->stop_reply == NULL)
+    if (cold == NULL || cold->stop_reply == NULL || !cold->stop_reply_on)
         return;
     tr_msg *reply = cold->stop_reply;
     cold->stop_reply = NULL;
@@ -245,7 +245,7 @@ void actor_stop(struct actor *self, struct notice *notice)
         run_ended(self);
     }
     struct context *context = context_self();
-    send_stop_reply(context, self); /* GS-33: after `ended`, before the end */
+    send_stop_reply(context, self); /* GS-33: after `ended`, before the end; only if it was returned */
     actor_die(context, self, self->ending);
 }
 

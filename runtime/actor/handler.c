@@ -56,6 +56,9 @@ static bool apply_disposition(struct actor *self, int disposition)
     case DISPOSITION_IDLE: set_idle(self); return true;
     case DISPOSITION_CONTINUE: self->cold->continue_on = true; return true;
     case DISPOSITION_STOP:
+        if (self->cold != NULL)
+            self->cold->stop_reply_on = true;
+        /* fall through */
     case DISPOSITION_CRASH:
         notice = take_stop(self);
         actor_stop(self, notice);

@@ -29,10 +29,22 @@ static void set_stop(struct context *context, struct actor *self, const tr_reaso
     self->ending = notice_new(context, reason, NULL, 0);
 }
 
+/* What a tr_stop_reply before has stored. */
+static void drop_stop_reply(struct context *context, struct actor *self)
+{
+    if (self->cold == NULL || self->cold->stop_reply == NULL)
+        return;
+    message_free(context, self->cold->stop_reply);
+    self->cold->stop_reply = NULL;
+}
+
 API int tr_stop(tr_reason reason)
 {
     struct context *context = api_enter();
-    set_stop(context, caller(context, "tr_stop"), &reason);
+    struct actor *self = caller(context, "tr_stop");
+    set_stop(context, self, &reason);
+    if ((self->traits & TRAIT_ENDING) == 0) /* else the one that was returned stands */
+        drop_stop_reply(context, self);
     api_leave(context);
     return DISPOSITION_STOP;
 }
@@ -42,12 +54,13 @@ API int tr_stop_reply(tr_reason reason, tr_from from, const void *body, size_t s
     struct context *context = api_enter();
     struct cold *cold = cold_of_caller(context, "tr_stop_reply");
     set_stop(context, cold->actor, &reason);
-    if (cold->stop_reply != NULL)
-        message_free(context, cold->stop_reply);
-    cold->stop_reply = message_copy(context, body, size);
-    cold->stop_reply_to = from;
-    if (cold->stop_reply != NULL)
-        message_set_kind(cold->stop_reply, KIND_REPLY);
+    if ((cold->actor->traits & TRAIT_ENDING) == 0) {
+        drop_stop_reply(context, cold->actor);
+        cold->stop_reply = message_copy(context, body, size);
+        cold->stop_reply_to = from;
+        if (cold->stop_reply != NULL)
+            message_set_kind(cold->stop_reply, KIND_REPLY);
+    }
     api_leave(context);
     return DISPOSITION_STOP;
 }
