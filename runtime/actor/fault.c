@@ -160,11 +160,9 @@ static const char *objection(struct worker *worker, const siginfo_t *info, const
     if (worker == NULL || actor_here(&worker->context) == NULL)
         return "outside any process";
     if (load_relaxed(&worker->in_runtime) != 0)
-        return "inside the runtime, or in a callback that may not fail";
+        return "inside the runtime, or in a callback that may not fail"; /* as a clean-up */
     if (worker->critical > 0)
         return "inside tr_critical_begin";
-    if (actor_here(&worker->context)->life == LIFE_DYING)
-        return "in a clean-up";
     if (!is_harmless_kind(info, overflow))
         return "not a null access, a division or the end of the stack: memory may be damaged";
     if (!overflow && !fiber_owns(worker->fiber, (const void *)context_sp(context)))
@@ -176,7 +174,7 @@ static const char *objection(struct worker *worker, const siginfo_t *info, const
 
 static size_t print_frame(char *at, size_t left, void *frame)
 {
-    Dl_info where;
+    Dl_info where = { 0 }; /* left alone if no file holds the frame */
     int written;
     if (dladdr(frame, &where) != 0 && where.dli_sname != NULL)
         written = snprintf(at, left, "    %s+0x%zx\n", where.dli_sname,

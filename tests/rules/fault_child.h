@@ -1,0 +1,76 @@
+/* fault_child.h: programs that end by a fault, each in a child process, and what their crash reports say. */
+#ifndef TROUPE_TESTS_RULES_FAULT_CHILD_H
+#define TROUPE_TESTS_RULES_FAULT_CHILD_H
+
+#include "fault_kinds.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+UNUSED static void wild_read_only(void)
+{
+    nowhere = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    write_null();
+}
+
+struct outcome {
+    int status;
+    char text[20000];
+};
+
+/* Runs the body, which does not return, in a child. */
+static struct outcome *without_runtime_in_child(void (*body)(void))
+{
+    static struct outcome outcome;
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        alarm(60);
+        body();
+    }
+    close(ends[1]);
+    size_t used = 0;
+    for (ssize_t got; (got = read(ends[0], outcome.text + used, sizeof outcome.text - 1 - used)) > 0;)
+        used += (size_t)got;
+    outcome.text[used] = '\0';
+    close(ends[0]);
+    CHECK_EQ(waitpid(child, &outcome.status, 0), child);
+    return &outcome;
+}
+
+static tr_faults policy;
+
+static void as_root(void)
+{
+    _exit(tr_main(&(tr_config){ .workers = 2, .log = drop_record, .faults = policy }, enter_body, NULL, 0));
+}
+
+/* Runs the body as the root process of a runtime in a child. */
+static struct outcome *in_child(void (*body)(void), tr_faults faults)
+{
+    the_body = body;
+    policy = faults;
+    return without_runtime_in_child(as_root);
+}
+
+UNUSED static void check_crash(void (*body)(void), int signal_number, const char *why)
+{
+    const struct outcome *outcome = in_child(body, TR_FAULTS_CONTAIN);
+    if (!WIFSIGNALED(outcome->status) || WTERMSIG(outcome->status) != signal_number ||
+        strstr(outcome->text, why) == NULL)
+        printf("status %x, wanted signal %d, \"%s\"; report:\n%s\n", (unsigned)outcome->status, signal_number, why,
+               outcome->text);
+    CHECK(WIFSIGNALED(outcome->status));
+    CHECK_EQ(WTERMSIG(outcome->status), signal_number);
+    CHECK(strstr(outcome->text, why) != NULL);
+    CHECK(strstr(outcome->text, "not contained") != NULL);
+    CHECK(strstr(outcome->text, "backtrace:") != NULL);
+}
+
+#endif
