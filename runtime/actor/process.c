@@ -110,7 +110,8 @@ API void tr_sleep(int64_t ms)
         actor_cold_or_exit(context, self);
         tr_msg *reply;
         int64_t deadline = deadline_after(clock_now(), ms);
-        while (wait_for(self, wait_next_serial(self), deadline, false, NULL, NULL, &reply) == WAIT_NO_MEMORY)
+        while (wait_for(self, wait_next_serial(self), deadline, false, NULL, NULL, &reply) == WAIT_NO_MEMORY &&
+               clock_now() < deadline)
             sched_yield(); /* no stack for others now: this thread waits; bound: memory comes back or the deadline */
     } else if (ms > 0) {
         struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * NS_PER_MS };
