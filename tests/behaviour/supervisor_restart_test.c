@@ -311,3 +311,70 @@ static void backing_off_group(void)
     shut(supervisor);
 }
 TEST(supervisor_restart, back_off_of_a_group_can_be_cut_short) { run(backing_off_group); }
+
+static void backing_off_failures(void)
+{
+    static const tr_child child = { AS(simple, "x") };
+    tr_pid supervisor = start_supervisor(&(tr_supervisor){
+        .intensity = 100, .children = &child, .child_count = 1, .backoff_ms = 20, .backoff_max_ms = 100000 });
+    int64_t begin = tr_now_ns();
+    happened();
+    plan_start("x", START_STOP, 2);
+    end_with(tr_whereis("x"), TR_KILL);
+    await_words("!x !x +x"); /* at once, after 20 ms, after 40 more */
+    CHECK(tr_now_ns() - begin >= 60 * INT64_C(1000000));
+    shut(supervisor);
+}
+TEST(supervisor_restart, back_off_counts_starts_that_fail) { run(backing_off_failures); }
+
+static void backing_off_anew(void)
+{
+    static const tr_child child = { AS(simple, "x") };
+    tr_pid pid,
+        supervisor = start_supervisor(&(tr_supervisor){
+            .intensity = 100, .children = &child, .child_count = 1, .backoff_ms = 60, .backoff_max_ms = 100000 });
+    end_with(tr_whereis("x"), TR_KILL);
+    settle(supervisor);
+    end_with(tr_whereis("x"), TR_KILL); /* waits for 60 ms, which end meanwhile: */
+    CHECK_EQ(tr_terminate_child(supervisor, "x"), TR_OK);
+    CHECK_EQ(tr_restart_child(supervisor, "x", &pid), TR_OK);
+    happened();
+    int64_t begin = tr_now_ns();
+    end_with(pid, TR_KILL); /* waits for 120 ms: what is left of the 60 is no business of it */
+    await_words("+x");
+    CHECK(tr_now_ns() - begin >= 120 * INT64_C(1000000));
+    shut(supervisor);
+}
+TEST(supervisor_restart, a_wait_that_was_cut_short_does_not_shorten_the_next) { run(backing_off_anew); }
+
+static int says_it_ended(void *state, const tr_msg *message)
+{
+    (void)state, (void)message;
+    tr_exit_signal(tr_parent(), tr_because(TR_WHY_USER, 1, NULL));
+    tr_exit_signal(tr_parent(), tr_because(TR_WHY_USER, 2, NULL));
+    return TR_OK;
+}
+static const tr_gen_server liar = {
+    .label = "liar", .state_size = sizeof(struct who), .init = child_init, .handle_cast = says_it_ended
+};
+
+static void two_exits(void)
+{
+    static const tr_child child = { .server = &liar, .arg = "x", .arg_size = 2 };
+    tr_child_info *list;
+    size_t count;
+    tr_pid supervisor = start_supervisor(&(tr_supervisor){
+        .intensity = 2, .children = &child, .child_count = 1, .backoff_ms = 20, .backoff_max_ms = 100000 });
+    for (int i = 0; i < 2; i++) { /* in the second round there is a wait after the first EXIT */
+        happened();
+        CHECK_EQ(tr_which_children(supervisor, &list, &count), TR_OK);
+        tr_cast(list[0].pid, 1, NULL, 0);
+        tr_free(list);
+        await_words("+x");
+        settle(supervisor);
+    }
+    RULE("SUP-13"); /* of four EXITs two were the end of a child that ran: more would be too many */
+    CHECK(tr_is_alive(supervisor));
+    shut(supervisor);
+}
+TEST(supervisor_restart, a_second_exit_of_a_child_is_not_its_end) { run(two_exits); }

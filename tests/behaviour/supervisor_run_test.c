@@ -6,7 +6,7 @@
 static const tr_config config = { .workers = 4, .log = take_record };
 
 /* A child that does one thing when it has started. */
-enum deed { RAISE, SHUT_DOWN, CRASH_TWICE, END };
+enum deed { RAISE, SHUT_DOWN, CRASH_TWICE, END, KILL_ROOT };
 
 static int doer_init(void *state, const tr_msg *arg)
 {
@@ -23,6 +23,7 @@ static int doer_info(void *state, const tr_msg *message)
     case SHUT_DOWN: tr_shutdown(); break;
     case CRASH_TWICE: tr_assert(message == NULL); break;
     case END: return tr_stop(TR_NORMAL);
+    case KILL_ROOT: tr_exit_signal(tr_parent(), TR_KILL); break;
     }
     return TR_OK;
 }
@@ -69,6 +70,12 @@ TEST(supervisor_run, a_root_that_gives_up_is_a_failure)
 {
     CHECK_EQ(run_deed(CRASH_TWICE, TR_NEVER), 1);
     CHECK_STR(happened(), "+a + -7 + -7 -a");
+}
+
+TEST(supervisor_run, a_root_that_is_killed_is_a_failure)
+{
+    CHECK_EQ(run_deed(KILL_ROOT, TR_NEVER), 1);
+    CHECK(strncmp(happened(), "+a +", 4) == 0);
 }
 
 TEST(supervisor_run, auto_shutdown_is_a_clean_end)

@@ -282,6 +282,7 @@ TEST(supervisor_shutdown, killed_it_takes_its_children_along) { run(killed); }
 static void unexpected(void)
 {
     const struct logged *record = NULL;
+    static const char none[200] = { 0 };
     tr_pid supervisor = start_ab();
     char reply;
     tr_send(supervisor, 4711, "abc", 3);
@@ -289,9 +290,11 @@ static void unexpected(void)
     CHECK_EQ(tr_call(supervisor, 4713, NULL, 0, &reply, 1, 20), TR_ETIMEDOUT);
     tr_send(supervisor, 0x53555001 + 10, "", 1); /* looks like its own, but is none */
     CHECK_EQ(tr_call(supervisor, 0x53555001, "x", 1, &reply, 1, 20), TR_ETIMEDOUT);
+    CHECK_EQ(tr_call(supervisor, 0x53555001, none, sizeof none, &reply, 1, 20), TR_ETIMEDOUT); /* no spec has no size */
+    CHECK_EQ(tr_call(supervisor, 0x53555001 + 1000, NULL, 0, &reply, 1, 20), TR_ETIMEDOUT);
     settle(supervisor);
     RULE("SUP-48");
-    CHECK_EQ(logged("log", &record), 5);
+    CHECK_EQ(logged("log", &record), 7);
     CHECK_EQ(record->level, TR_ERROR);
     CHECK(tr_same(record->pid, supervisor));
     shut(supervisor);
@@ -333,3 +336,29 @@ static void system_messages(void)
     shut(supervisor);
 }
 TEST(supervisor_shutdown, it_answers_system_messages_like_any_server) { run(system_messages); }
+
+/* ---- patience of a pool: TR_ZERO, and more than nanoseconds can count */
+
+static void pool_patience(void)
+{
+    static const tr_spawn_options traps = { .flags = TR_SPAWN_TRAP_EXIT };
+    tr_child template = { .entry = stubborn, .shutdown_ms = TR_ZERO, .spawn = &traps };
+    const tr_supervisor spec = { .strategy = TR_SIMPLE_ONE_FOR_ONE, .children = &template, .child_count = 1 };
+    tr_pid pids[2], pool = start_supervisor(&spec);
+    tr_reason reason;
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(tr_start_child_with(pool, NULL, 0, &pids[i]), TR_OK);
+    tr_ref downs[2] = { tr_monitor(pids[0]), tr_monitor(pids[1]) };
+    shut(pool);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(tr_await_down(downs[i], TR_INFINITY, &reason), TR_OK);
+        CHECK(tr_reason_same(&reason, &TR_KILLED));
+    }
+    template = (tr_child){ .server = &trapper, .arg = "a", .arg_size = 2, .shutdown_ms = INT64_MAX };
+    pool = start_supervisor(&spec);
+    CHECK_EQ(tr_start_child_with(pool, NULL, 0, &pids[0]), TR_OK);
+    happened();
+    shut(pool);
+    CHECK_STR(happened(), "-a");
+}
+TEST(supervisor_shutdown, a_pool_has_no_patience_or_centuries_of_it) { run(pool_patience); }

@@ -36,7 +36,12 @@ static void flags(void)
     bad_flags(&(tr_supervisor){ .auto_shutdown = (tr_auto_shutdown)9 }, "invalid_auto_shutdown");
     bad_flags(&(tr_supervisor){ .max_children = 3 }, "invalid_max_children");
     bad_flags(&(tr_supervisor){ .backoff_ms = -1 }, "invalid_backoff");
+    bad_flags(&(tr_supervisor){ .backoff_ms = INT64_MAX }, "invalid_backoff");
     bad_flags(&(tr_supervisor){ .backoff_max_ms = INT64_MAX }, "invalid_backoff");
+    bad_flags(&(tr_supervisor){ .backoff_max_ms = -1 }, "invalid_backoff");
+    bad_flags(&(tr_supervisor){ .strategy = (tr_strategy)-1 }, "invalid_strategy");
+    bad_flags(&(tr_supervisor){ .auto_shutdown = (tr_auto_shutdown)-1 }, "invalid_auto_shutdown");
+    bad_flags(&(tr_supervisor){ .strategy = TR_DYNAMIC, .max_children = -1 }, "invalid_max_children");
     bad_flags(&(tr_supervisor){ .strategy = TR_SIMPLE_ONE_FOR_ONE }, "bad_start_spec");
     bad_flags(&(tr_supervisor){ .strategy = TR_DYNAMIC, .children = &one, .child_count = 1 }, "bad_start_spec");
     bad_flags(&(tr_supervisor){ .child_count = 1 }, "bad_start_spec");
@@ -72,25 +77,76 @@ static void child_specs(void)
 {
     static const tr_spawn_options monitored = { .flags = TR_SPAWN_MONITOR };
     static const tr_gen_server unlabelled = { .state_size = 0 };
+    static const tr_actor actor = { .state_size = 0 };
+    static const tr_supervisor nested = { .intensity = 1 };
+    static tr_ref monitor;
+    static const tr_spawn_options plain = { .label = NULL }, with_ref = { .monitor = &monitor },
+                                  with_data = { .data = &nested }, with_state = { .extra_state = 8 };
     tr_child_counts counts;
     tr_pid supervisor = start_supervisor(&(tr_supervisor){ .auto_shutdown = TR_ANY_SIGNIFICANT });
     RULE("SUP-03");
     bad_child(supervisor, &(tr_child){ .server = &unlabelled }, "missing_id");
     bad_child(supervisor, &(tr_child){ .id = "", .server = &simple }, "missing_id");
+    bad_child(supervisor, &(tr_child){ .actor = &actor, .spawn = &plain }, "missing_id");
     bad_child(supervisor, &(tr_child){ .id = "x" }, "missing_start");
     bad_child(supervisor, &(tr_child){ .server = &simple, .entry = entry_child }, "invalid_mfa");
     bad_child(supervisor, &(tr_child){ .server = &simple, .arg_size = 1 }, "invalid_mfa");
+    bad_child(supervisor, &(tr_child){ .server = &simple, .arg = "", .arg_size = UINT32_MAX }, "invalid_mfa");
+    bad_child(supervisor, &(tr_child){ .id = "n", .supervisor = &nested, .arg = "", .arg_size = 1 }, "invalid_mfa");
     bad_child(supervisor, &(tr_child){ .server = &simple, .start_timeout_ms = -2 }, "invalid_mfa");
     bad_child(supervisor, &(tr_child){ .server = &simple, .name = "" }, "invalid_name");
     bad_child(supervisor, &(tr_child){ .server = &simple, .restart = (tr_restart)7 }, "invalid_restart_type");
+    bad_child(supervisor, &(tr_child){ .server = &simple, .restart = (tr_restart)-1 }, "invalid_restart_type");
     bad_child(supervisor, &(tr_child){ .server = &simple, .shutdown_ms = -4 }, "invalid_shutdown");
     bad_child(supervisor, &(tr_child){ .server = &simple, .spawn = &monitored }, "invalid_spawn");
+    bad_child(supervisor, &(tr_child){ .server = &simple, .spawn = &with_ref }, "invalid_spawn");
+    bad_child(supervisor, &(tr_child){ .server = &simple, .spawn = &with_data }, "invalid_spawn: data");
+    bad_child(supervisor, &(tr_child){ .server = &simple, .spawn = &with_state }, "invalid_spawn: data");
+    bad_child(supervisor, &(tr_child){ .id = "n", .supervisor = &nested, .spawn = &with_data }, "invalid_spawn: data");
+    bad_child(supervisor, &(tr_child){ .id = "f", .start = start_function, .spawn = &plain }, "invalid_spawn");
     bad_child(supervisor, &(tr_child){ .server = &simple, .significant = true }, "bad_combination");
     CHECK_EQ(tr_count_children(supervisor, &counts), TR_OK);
     CHECK_EQ(counts.specs, 0);
     shut(supervisor);
 }
 TEST(supervisor_spec, bad_child_specs_are_refused_in_words_and_change_nothing) { run(child_specs); }
+
+/* The arguments are never looked at: there is no memory behind them. */
+static void huge_tree(void)
+{
+    static const tr_child inner[] = {
+        { .id = "a", .server = &simple, .arg = "", .arg_size = UINT32_MAX / 2 },
+        { .id = "b", .server = &simple, .arg = "", .arg_size = UINT32_MAX / 2 },
+    };
+    static const tr_supervisor nested = { .children = inner, .child_count = 2 };
+    const tr_child child = { .id = "n", .supervisor = &nested };
+    tr_reason why;
+    tr_pid pid;
+    CHECK_EQ(tr_check_spec(&(tr_supervisor){ .children = &child, .child_count = 1 }, &why), TR_ESPEC);
+    CHECK_STR(why.text, "invalid_mfa: a tree of more than 2 GB");
+    CHECK_EQ(tr_start(&child, &pid), TR_ESPEC);
+}
+TEST(supervisor_spec, a_tree_that_fits_in_no_spec_is_refused) { run(huge_tree); }
+
+static void labels(void)
+{
+    static const tr_actor unlabelled = { .state_size = 0 }, labelled = { .label = "actor's" };
+    static const tr_spawn_options options = { .label = "option's" };
+    tr_reason why;
+    const tr_child twice[] = { { .id = "option's", .entry = entry_child },
+                               { .entry = entry_child, .spawn = &options } },
+                   actors[] = { { .actor = &labelled }, { .id = "actor's", .entry = entry_child } },
+                   neither[] = { { .actor = &unlabelled, .spawn = &options },
+                                 { .entry = entry_child, .spawn = &options } };
+    RULE("SUP-02");
+    CHECK_EQ(tr_check_spec(&(tr_supervisor){ .children = twice, .child_count = 2 }, &why), TR_ESPEC);
+    CHECK_STR(why.text, "duplicate_child_name option's");
+    CHECK_EQ(tr_check_spec(&(tr_supervisor){ .children = neither, .child_count = 2 }, &why), TR_ESPEC);
+    CHECK_STR(why.text, "duplicate_child_name option's");
+    CHECK_EQ(tr_check_spec(&(tr_supervisor){ .children = actors, .child_count = 2 }, &why), TR_ESPEC);
+    CHECK_STR(why.text, "duplicate_child_name actor's");
+}
+TEST(supervisor_spec, a_child_without_id_and_name_is_known_by_its_label) { run(labels); }
 
 static void never_significant(void)
 {
