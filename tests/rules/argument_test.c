@@ -8,6 +8,7 @@
 
 /* ---- without a runtime, which is also how a forked child and the time after a stop look */
 
+static const tr_actor idle_actor = { .label = "idle" };
 static int nothing_at_all(void *arg) { return *(int *)arg; }
 
 TEST(argument, without_a_runtime_every_call_fails_and_does_nothing)
@@ -19,6 +20,7 @@ TEST(argument, without_a_runtime_every_call_fails_and_does_nothing)
     tr_message_info *messages;
     tr_status_info status;
     tr_socket socket;
+    tr_timer timer;
     tr_msg *message, *reply;
     size_t count;
     int seven = 7;
@@ -42,7 +44,13 @@ TEST(argument, without_a_runtime_every_call_fails_and_does_nothing)
     CHECK_EQ(tr_info_messages(pid, &messages, &count), TR_ESTOPPED);
     CHECK_EQ(tr_processes(&list, &count), TR_ESTOPPED);
     CHECK_EQ(tr_send_after(1, pid, WORD, NULL, 0, NULL), TR_ESTOPPED);
+    CHECK_EQ(tr_send_after(1, pid, WORD, NULL, 0, &timer), TR_ESTOPPED);
+    CHECK_EQ(tr_send_interval(1, pid, WORD, NULL, 0, &timer), TR_ESTOPPED);
     CHECK_EQ(tr_exit_after(1, pid, TR_KILL, NULL), TR_ESTOPPED);
+    CHECK_EQ(tr_timer_cancel_async((tr_timer){ 77 }), TR_ESTOPPED);
+    CHECK_EQ(tr_defer(free, NULL), TR_ESTOPPED);
+    CHECK_EQ(tr_start_actor(&idle_actor, NULL, 0, NULL, &out), TR_ESTOPPED);
+    CHECK(tr_alloc(1) == NULL);
     CHECK_EQ(tr_timer_cancel((tr_timer){ 77 }), -1);
     CHECK_EQ(tr_timer_read((tr_timer){ 77 }), -1);
     CHECK_EQ(tr_suspend(pid, 10), TR_ESTOPPED);
@@ -166,6 +174,8 @@ TEST(argument, a_process_is_told_what_is_wrong) { CHECK_EQ(tr_main(NULL, in_a_pr
 TEST(argument, a_foreign_thread_is_told_what_is_wrong)
 {
     tr_pid out;
+    int statuses[1];
+    tr_msg *replies[1];
     CHECK_EQ(tr_boot(&(tr_config){ .workers = 2 }), TR_OK);
     tr_pid pid = tr_spawn(waiter, NULL, 0);
     bad_times_and_tags(pid);
@@ -173,6 +183,14 @@ TEST(argument, a_foreign_thread_is_told_what_is_wrong)
     CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, &(tr_start_options){ .flags = TR_START_LINK }, &out), TR_EFOREIGN);
     CHECK_EQ(tr_timer_cancel_async((tr_timer){ 1 }), TR_EFOREIGN);
     CHECK_EQ(tr_signal_subscribe(SIGUSR1), TR_EFOREIGN);
+    CHECK_EQ(tr_defer(free, NULL), TR_EFOREIGN);
+    CHECK_EQ(tr_multi_call(&pid, 1, WORD, NULL, 0, 10, statuses, replies), TR_EFOREIGN);
+    CHECK(tr_stop_reason(TR_OK) == NULL);
+    tr_timer timer;
+    CHECK_EQ(tr_exit_after(3600000, pid, TR_KILL, &timer), TR_OK);
+    CHECK(tr_timer_cancel(timer) > 0);
+    CHECK_EQ(tr_send_alias((tr_ref){ pid.id, 1 }, WORD, NULL, 0), TR_OK);
+    CHECK_EQ(tr_reply((tr_from){ pid, 1 }, NULL, 0), TR_OK); /* nobody waits */
     CHECK(tr_same_ref(tr_send_request(pid, WORD, NULL, 0), (tr_ref){ 0, 0 }));
     CHECK_EQ(tr_fail(TR_EDOWN, &TR_KILLED), TR_EDOWN);
     CHECK(tr_reason_same(tr_last_reason(), &TR_KILLED)); /* the thread's own */
@@ -192,9 +210,60 @@ static void foreign_receive(void) { tr_receive(0); }
 static void foreign_idle(void) { (void)!tr_idle(5); }
 static void foreign_stop(void) { (void)!tr_stop(TR_NORMAL); }
 static void foreign_exit(void) { tr_exit(TR_NORMAL); }
+static void foreign_put(void) { tr_put("key", NULL); }
+static void foreign_get(void) { tr_get("key"); }
+static void foreign_keep(void)
+{
+    tr_msg *message;
+    tr_new(WORD, 1, &message);
+    tr_keep(message);
+}
+/* A process keeps a DOWN, which a thread takes for a response. */
+static tr_msg *kept_down;
+static void keep_down(const tr_msg *arg)
+{
+    (void)arg;
+    tr_ref monitor = tr_monitor(dead_pid());
+    tr_msg *kept = tr_keep(tr_receive_match(&(tr_match){ .ref = monitor }, TR_INFINITY));
+    __atomic_store_n(&kept_down, kept, __ATOMIC_RELEASE);
+    waiter(arg);
+}
+static void foreign_response(void)
+{
+    int status;
+    tr_msg *reply;
+    tr_spawn(keep_down, NULL, 0);
+    while (__atomic_load_n(&kept_down, __ATOMIC_ACQUIRE) == NULL)
+        usleep(1000);
+    CHECK_EQ(tr_ref_of(kept_down).owner, 0); /* whose it is, only its owner knows */
+    tr_check_response(kept_down, tr_ref_of(kept_down), &status, &reply);
+}
+static void bare_keep(void) { tr_keep((const tr_msg *)(uintptr_t)64); }
+static void clean_up_and_exit(void *arg)
+{
+    (void)arg;
+    tr_exit(TR_NORMAL);
+}
+static void clean_up_and_wait(void *arg)
+{
+    (void)arg;
+    tr_yield();
+}
+static void defers(const tr_msg *arg)
+{
+    void (*clean_up)(void *) = *(void (*const *)(void *))tr_expect(arg, sizeof clean_up);
+    CHECK_EQ(tr_defer(clean_up, NULL), TR_OK);
+}
+static void misuse_in_clean_up(void (*clean_up)(void *arg))
+{
+    tr_spawn(defers, &clean_up, sizeof clean_up);
+    usleep(10000000);
+}
+static void exit_in_clean_up(void) { misuse_in_clean_up(clean_up_and_exit); }
+static void wait_in_clean_up(void) { misuse_in_clean_up(clean_up_and_wait); }
 
 /* Whether it ended the child, and what it said. */
-static bool ends_with_a_line(void (*misuse)(void), char *said, size_t size)
+static bool ends_with_a_line(bool booted, void (*misuse)(void), char *said, size_t size)
 {
     int out[2], status;
     CHECK_EQ(pipe(out), 0);
@@ -202,7 +271,7 @@ static bool ends_with_a_line(void (*misuse)(void), char *said, size_t size)
     CHECK(child >= 0);
     if (child == 0) {
         dup2(out[1], STDERR_FILENO);
-        CHECK_EQ(tr_boot(&(tr_config){ .workers = 1 }), TR_OK);
+        CHECK(!booted || tr_boot(&(tr_config){ .workers = 1 }) == TR_OK);
         misuse();
         _exit(0);
     }
@@ -221,13 +290,37 @@ TEST(argument, what_only_a_process_may_do_ends_a_foreign_thread_with_a_line)
     static const struct {
         void (*misuse)(void);
         const char *line;
-    } cases[] = { { foreign_link, "tr_link" },       { foreign_trap, "tr_trap_exit" },
-                  { foreign_monitor, "tr_monitor" }, { foreign_receive, "tr_receive" },
-                  { foreign_idle, "tr_idle" },       { foreign_stop, "tr_stop" },
-                  { foreign_exit, "tr_exit" } };
+    } cases[] = { { foreign_link, "tr_link" },
+                  { foreign_trap, "tr_trap_exit" },
+                  { foreign_monitor, "tr_monitor" },
+                  { foreign_receive, "tr_receive" },
+                  { foreign_idle, "tr_idle" },
+                  { foreign_stop, "tr_stop" },
+                  { foreign_exit, "tr_exit" },
+                  { foreign_put, "tr_put" },
+                  { foreign_get, "tr_get" },
+                  { foreign_keep, "tr_keep" },
+                  { foreign_response, "tr_check_response" },
+                  { exit_in_clean_up, "a clean-up (tr_defer) may not exit" },
+                  { wait_in_clean_up, "not allowed in a clean-up" } };
     char said[4096];
     for (size_t i = 0; i < TR_COUNT(cases); i++) {
-        CHECK(ends_with_a_line(cases[i].misuse, said, sizeof said));
+        CHECK(ends_with_a_line(true, cases[i].misuse, said, sizeof said));
+        CHECK(strstr(said, cases[i].line) != NULL);
+    }
+}
+
+TEST(argument, what_only_a_process_may_do_ends_a_program_without_a_runtime_with_a_line)
+{
+    static const struct {
+        void (*misuse)(void);
+        const char *line;
+    } cases[] = { { foreign_link, "tr_link" }, { foreign_receive, "tr_receive" }, { foreign_idle, "tr_idle" },
+                  { foreign_exit, "tr_exit" }, { foreign_put, "tr_put" },         { foreign_get, "tr_get" },
+                  { bare_keep, "tr_keep" } };
+    char said[4096];
+    for (size_t i = 0; i < TR_COUNT(cases); i++) {
+        CHECK(ends_with_a_line(false, cases[i].misuse, said, sizeof said));
         CHECK(strstr(said, cases[i].line) != NULL);
     }
 }

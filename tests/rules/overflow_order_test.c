@@ -1,0 +1,131 @@
+/* overflow_order_test.c: which messages a full mailbox forgets, and which it never does; answers through aliases against
+ * the ends of all who are concerned. */
+#include "support.h"
+
+/* ---- plain messages and casts go; calls, and what was not counted, stay */
+
+struct seen {
+    int words[8], count, timers, calls;
+};
+static int slow_handle(void *state, const tr_msg *message)
+{
+    struct seen *seen = state;
+    if (tr_tag(message) == GO) {
+        await_tag(LAST); /* blocked: the mailbox fills up */
+        return TR_OK;
+    }
+    seen->timers += tr_tag(message) == ANSWER;
+    seen->calls += tr_kind_of(message) == TR_KIND_CALL;
+    if (tr_kind_of(message) == TR_KIND_CALL)
+        return tr_reply(tr_from_of(message), NULL, 0);
+    if (tr_tag(message) == WORD)
+        seen->words[seen->count++] = *(const int *)tr_expect(message, sizeof(int));
+    return TR_OK;
+}
+static const tr_actor slow = { .label = "slow", .state_size = sizeof(struct seen), .handle = slow_handle };
+
+static void calls_slow(const tr_msg *arg)
+{
+    CHECK_EQ(tr_call(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), QUESTION, NULL, 0, NULL, 0, TR_INFINITY), TR_OK);
+}
+
+static void forgotten(size_t messages, size_t bytes)
+{
+    struct seen seen;
+    tr_ref caller;
+    tr_timer timer;
+    tr_pid pid = tr_spawn_actor(&slow, NULL, 0,
+                                &(tr_spawn_options){ .mailbox_messages = messages,
+                                                     .mailbox_bytes = bytes,
+                                                     .overflow = TR_OVERFLOW_DROP_OLDEST });
+    tr_send(pid, GO, NULL, 0);
+    CHECK_EQ(tr_start_timer(0, tr_self(), NULL, 0, &timer), TR_OK);
+    CHECK_EQ(tr_send_after(0, pid, ANSWER, NULL, 0, NULL), TR_OK); /* takes no room */
+    await_tag(TR_MSG_TIMEOUT);
+    tr_sleep(1);
+    tr_spawn_monitor(calls_slow, &pid, sizeof pid, &caller);
+    while (queue_len(pid) < 2)
+        tr_yield();
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(tr_send(pid, WORD, &i, sizeof i), TR_OK);
+    CHECK_EQ(tr_send(pid, LAST, NULL, 0), TR_OK);
+    CHECK_EQ(await_down(caller).why, TR_WHY_NORMAL);
+    CHECK_EQ(tr_get_state(pid, &seen, sizeof seen, TR_INFINITY), TR_OK);
+    CHECK_EQ(seen.timers, 1);
+    CHECK_EQ(seen.calls, 1);
+    CHECK(seen.count < 6 && seen.count > 0);
+    for (int i = 1; i < seen.count; i++)
+        CHECK(seen.words[i - 1] < seen.words[i]); /* what is left is in order */
+    end_with(pid, TR_KILL);
+}
+static void by_count(void) { forgotten(4, 0); }
+static void by_bytes(void) { forgotten(0, 3 * sizeof(int)); }
+TEST(overflow_order, words_are_forgotten_calls_and_timers_never)
+{
+    run(by_count);
+    run(by_bytes);
+}
+
+/* ---- answers through an alias: one response for each request, whatever happens at the same time */
+
+static void answers(const tr_msg *arg)
+{
+    const tr_from *from = tr_expect(arg, sizeof *from);
+    dawdle();
+    tr_reply(*from, "yes", 4);
+}
+/* Has another process answer, and ends at the same time. */
+static int hand_over(void *state, const tr_msg *message)
+{
+    (void)state;
+    tr_from from = tr_from_of(message);
+    if (tr_kind_of(message) != TR_KIND_CALL)
+        return TR_OK;
+    tr_spawn(answers, &from, sizeof from);
+    tr_spawn(answers, &from, sizeof from); /* and another: only one of them is heard */
+    dawdle();
+    return tr_stop(because(5));
+}
+static const tr_actor hands_over = { .label = "hands over", .handle = hand_over };
+
+static void one_response(void)
+{
+    for (int i = 0; i < RACES / 5; i++) {
+        tr_msg *reply;
+        tr_pid pid = tr_spawn_actor(&hands_over, NULL, 0, NULL);
+        tr_ref request = tr_send_request(pid, QUESTION, NULL, 0);
+        if (i % 3 == 0) { /* it does not want it any more */
+            dawdle();
+            tr_demonitor(request, true);
+            RULE("ALIAS-02");
+            CHECK(tr_receive_match(&(tr_match){ .tag = TR_MSG_DOWN, .ref = request }, 0) == NULL);
+            continue;
+        }
+        int status = tr_wait_response(request, TR_INFINITY, &reply);
+        CHECK(status == TR_OK || (status == TR_EDOWN && tr_last_reason()->code == 5));
+        if (status == TR_OK)
+            tr_drop(reply);
+        tr_sleep(0);
+        CHECK(tr_receive_match(&(tr_match){ .ref = request }, 0) == NULL);
+    }
+}
+TEST(overflow_order, a_request_has_one_response_whoever_ends_meanwhile) { race(one_response); }
+
+/* The requester itself ends while it is answered. */
+static void asks_and_ends(const tr_msg *arg)
+{
+    tr_pid pid = tr_spawn_actor(&hands_over, NULL, 0, NULL);
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        tr_send_request(pid, QUESTION, NULL, 0);
+    dawdle();
+}
+static void nobody_hears(void)
+{
+    for (int i = 0; i < RACES / 5; i++) {
+        tr_ref monitor;
+        tr_spawn_monitor(asks_and_ends, NULL, 0, &monitor);
+        CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
+    }
+}
+TEST(overflow_order, answers_to_requesters_that_end_are_lost) { race(nobody_hears); }
