@@ -125,7 +125,11 @@ static int try_start_child(void)
 {
     static const char large[1000];
     const tr_child small_one = { .id = "new", .server = &counter },
-                   large_one = { .id = "large", .server = &counter, .arg = large, .arg_size = sizeof large };
+                   large_one = { .id = "large",
+                                 .server = &counter,
+                                 .shutdown_ms = 77, /* unlike the others */
+                                 .arg = large,
+                                 .arg_size = sizeof large };
     tr_pid pid;
     int status = tr_start_child(supervisor, &small_one, &pid);
     added += status == TR_OK;
@@ -178,12 +182,15 @@ static void start_full(tr_strategy strategy)
 /* Whoever was told of no memory may have lost the answer only: then there is one child more than it knows of. */
 static void each_start(tr_strategy strategy)
 {
-    int refused = 0;
-    bool more = true;
-    for (int64_t n = 1; more; n++) {
+    int refused = 0, round = 0;
+    for (int64_t n = 1; round < ROUNDS; n++) {
         start_full(strategy);
         added = 0;
-        more = attempt(try_start_child, n, false, &refused);
+        bool more = attempt(try_start_child, n, false, &refused);
+        if (!more) {
+            round++;
+            n = 0;
+        }
         CHECK(children() == FULL + added || (more && children() == FULL + added + 1));
         CHECK_EQ(tr_stop_server(supervisor, TR_SHUTDOWN, TR_INFINITY), TR_OK);
     }
