@@ -100,8 +100,8 @@ API void *tr_realloc(void *memory, size_t size)
     void *fresh = tr_alloc(size);
     if (fresh == NULL)
         tr_exit(tr_because(TR_WHY_STATUS, TR_ENOMEM, "%zu bytes: %s", size, tr_status_text(TR_ENOMEM)));
-    if (old_size > 0)
-        memcpy(fresh, memory, old_size < size ? old_size : size);
+    if (old_size > 0) /* and less than size: else it would fit where it is */
+        memcpy(fresh, memory, old_size);
     tr_free(memory);
     return fresh;
 }

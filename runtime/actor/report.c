@@ -156,7 +156,7 @@ static bool is_error(const tr_reason *reason)
 void report_end(struct actor *self, const struct notice *notice)
 {
     const tr_reason *cause = &notice->reason;
-    if (tr_reason_clean(cause) || settings.quiet_restarts || !log_wanted(TR_ERROR))
+    if (tr_reason_clean(cause) || settings.quiet_restarts)
         return;
     if (self->behaviour == NULL && (self->traits & TRAIT_PROTOCOL) == 0 && !is_error(cause))
         return;

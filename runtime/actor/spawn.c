@@ -18,9 +18,9 @@
 static bool needs_cold(const struct making *making)
 {
     const tr_spawn_options *options = making->options;
-    return options != NULL && (options->label != NULL || options->stack_size != 0 || options->mailbox_messages != 0 ||
-                               options->mailbox_bytes != 0 || (making->behaviour == NULL && options->data != NULL) ||
-                               (options->flags & TR_SPAWN_PIN_THREAD) != 0);
+    return options->label != NULL || options->stack_size != 0 || options->mailbox_messages != 0 ||
+           options->mailbox_bytes != 0 || (making->behaviour == NULL && options->data != NULL) ||
+           (options->flags & TR_SPAWN_PIN_THREAD) != 0;
 }
 
 static bool set_options(struct context *context, struct actor *actor, const struct making *making)
