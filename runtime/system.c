@@ -36,8 +36,8 @@ static _Atomic uint32_t stop_asked;      /* 1: a stop was asked for, perhaps bef
 static bool good_config(const tr_config *config)
 {
     return config->workers >= 0 && config->workers <= 256 && config->stack_size <= STACK_LARGEST_BYTES &&
-           config->max_processes < SLOTS_MOST && config->slow_turn_ms >= TR_INFINITY && config->log_level >= 0 &&
-           config->log_level <= TR_ERROR;
+           config->max_processes < SLOTS_MOST && config->slow_turn_ms >= TR_INFINITY &&
+           (unsigned)config->log_level <= TR_ERROR;
 }
 
 static void fill_defaults(const tr_config *config)

@@ -89,7 +89,7 @@ API void tr_free(void *memory)
 API void *tr_realloc(void *memory, size_t size)
 {
     size_t old_size = memory == NULL ? 0 : allocation_of(memory)->size;
-    if (memory != NULL && sizeof(struct allocation) + size <= pool_block_size(allocation_of(memory))) {
+    if (memory != NULL && size <= pool_block_size(allocation_of(memory)) - sizeof(struct allocation)) {
         if (size > old_size) {
             shadow_open((char *)memory + old_size, size - old_size); /* the rest of the block was never asked for */
             memset((char *)memory + old_size, 0, size - old_size);

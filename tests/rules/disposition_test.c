@@ -40,12 +40,17 @@ static int end_on_any(void *state, const tr_msg *message)
 }
 static const tr_actor mortal = { .label = "mortal", .handle = end_on_any };
 
-static int see_reasons(void)
+static int stop_number; /* what tr_stop returns: the same everywhere */
+
+static int see_reasons(const tr_msg *message)
 {
     tr_reason reason = because(3);
+    int crash = tr_unexpected(message);
+    CHECK(tr_stop_reason(crash) != NULL && tr_stop_reason(crash)->why == TR_WHY_UNEXPECTED);
     int disposition = tr_stop(reason);
     CHECK(tr_reason_same(tr_stop_reason(disposition), &reason));
     CHECK(tr_stop_reason(TR_OK) == NULL && tr_stop_reason(TR_ENOMEM) == NULL);
+    stop_number = disposition;
     return disposition;
 }
 
@@ -72,7 +77,7 @@ static int do_deed(const tr_msg *message)
     case FAIL_IN_CONTINUE: return tr_continue(3, NULL, 0);
     case STOP_IN_CONTINUE: return tr_continue(4, NULL, 0);
     case EXIT_ODDLY: tr_exit(tr_because(TR_WHY_BAD_RETURN, 1, NULL));
-    case SEE_REASONS: return see_reasons();
+    case SEE_REASONS: return see_reasons(message);
     }
     return TR_OK;
 }
@@ -92,6 +97,7 @@ static void doer_ended(void *state, const tr_reason *reason)
     (void)state;
     ended_with = reason->code;
     CHECK(tr_stop(because(77)) > 0); /* it ends already: the reason stands (GS-34) */
+    CHECK(tr_stop_reply(because(78), (tr_from){ { 0 }, 0 }, NULL, 0) > 0);
 }
 static const tr_actor doer = { .label = "doer", .handle = doer_handle, .ended = doer_ended };
 
@@ -144,6 +150,7 @@ static void only_returned_counts(void)
     CHECK_EQ(tr_last_reason()->code, 2);
     CHECK_EQ(reason_of(STOP_THEN_EXIT).code, 5);
     CHECK(ends_for(SEE_REASONS, TR_WHY_USER, 3));
+    CHECK(tr_stop_reason(stop_number) == NULL); /* this process has not asked for a stop */
 }
 TEST(disposition, what_was_stored_counts_only_if_it_is_returned) { run(only_returned_counts); }
 
@@ -187,6 +194,64 @@ static void unexpected_start(void)
     CHECK_EQ(tr_last_reason()->code, 9);
 }
 TEST(disposition, a_start_may_end_as_any_other_callback) { run(unexpected_start); }
+
+/* ---- flushed, changed, killed */
+
+static int downs;
+static tr_pid departed;
+static int flushes(void *state, const tr_msg *message)
+{
+    (void)state;
+    downs += tr_tag(message) == TR_MSG_DOWN;
+    if (tr_tag(message) != GO)
+        return TR_OK;
+    tr_ref monitor = tr_monitor(departed); /* its DOWN is in the mailbox at once */
+    tr_monitor(departed);
+    CHECK(tr_receive_match(&(tr_match){ .tag = LAST }, 0) == NULL); /* it looks at both */
+    CHECK(!tr_demonitor(monitor, true));
+    return TR_OK;
+}
+static const tr_actor flusher = { .label = "flusher", .handle = flushes };
+static void flushed_downs(void)
+{
+    tr_pid pid = tr_spawn_actor(&flusher, NULL, 0, NULL);
+    departed = dead_pid();
+    downs = 0;
+    tr_send(pid, GO, NULL, 0);
+    settle(pid);
+    settle(pid);
+    RULE("MON-06");
+    CHECK_EQ(downs, 1);
+    end_with(pid, TR_KILL);
+}
+TEST(disposition, a_flushed_down_is_not_handled) { run(flushed_downs); }
+
+static int changes_for_ever(void *state, const void *arg)
+{
+    (void)state;
+    tr_send(*(const tr_pid *)arg, READY, NULL, 0);
+    waiter(NULL);
+    return TR_OK;
+}
+static void changer(const tr_msg *arg)
+{
+    tr_pid pid = *(const tr_pid *)tr_expect(arg, sizeof pid);
+    tr_pid main_process = tr_whereis("main process");
+    CHECK_EQ(tr_replace_state(pid, changes_for_ever, &main_process, sizeof main_process, TR_INFINITY), TR_EDOWN);
+    CHECK_EQ(tr_last_reason()->why, TR_WHY_KILLED);
+}
+static const tr_actor plain = { .label = "plain", .state_size = 8, .handle = nothing };
+static void killed_in_change(void)
+{
+    tr_ref monitor;
+    tr_pid pid = tr_spawn_actor(&plain, NULL, 0, NULL);
+    CHECK_EQ(tr_register("main process", tr_self()), TR_OK);
+    tr_spawn_monitor(changer, &pid, sizeof pid, &monitor);
+    await_tag(READY);
+    end_with(pid, TR_KILL);
+    CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
+}
+TEST(disposition, who_is_killed_while_its_state_is_replaced_is_killed) { run(killed_in_change); }
 
 /* ---- suspended */
 
@@ -258,5 +323,6 @@ TEST(disposition, a_thread_may_wait_for_a_start_that_does_not_come)
     CHECK(!tr_is_alive(pid));
     CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, &(tr_start_options){ .monitor = &monitor }, &pid), TR_OK);
     CHECK_EQ(monitor.owner, 5); /* nobody watches */
+    CHECK(tr_stop_reason(stop_number) == NULL);
     CHECK_EQ(tr_halt(1000), TR_OK);
 }

@@ -188,6 +188,28 @@ static const tr_actor undescribable = {
     .label = "undescribable", .state_size = 64, .handle = crash_on_any, .describe = describe_badly
 };
 
+static const tr_message_type *type_badly(const void *state, int tag)
+{
+    (void)state;
+    (void)tag;
+    write_null();
+    return NULL;
+}
+static void print_badly(const tr_msg *message, tr_out *out)
+{
+    (void)message;
+    tr_print(out, "half");
+    write_null();
+}
+static const tr_message_type *type_of(const void *state, int tag)
+{
+    static const tr_message_type type = { .tag = WORD, .name = "word", .print = print_badly };
+    (void)state;
+    return tag == WORD ? &type : NULL;
+}
+static const tr_actor untyped = { .label = "untyped", .handle = crash_on_any, .type_of = type_badly };
+static const tr_actor unprintable = { .label = "unprintable", .handle = crash_on_any, .type_of = type_of };
+
 static int stop_on_any(void *state, const tr_msg *message)
 {
     (void)state;
@@ -211,6 +233,13 @@ static void callbacks_fail(void)
     tr_reason reason = await_down(monitor);
     CHECK_EQ(reason.why, TR_WHY_USER); /* it ends for its first reason */
     CHECK_EQ(reason.code, 7);
+    static const tr_actor *const unspeakable[] = { &untyped, &unprintable };
+    for (size_t i = 0; i < TR_COUNT(unspeakable); i++) {
+        pid = tr_spawn_actor(unspeakable[i], NULL, 0,
+                             &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+        tr_send(pid, WORD, NULL, 0);
+        CHECK_EQ(await_down(monitor).code, 7);
+    }
     pid = tr_spawn_actor(&undescribable, NULL, 0,
                          &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
     tr_status_info info;

@@ -129,6 +129,20 @@ static void resizes(void)
 }
 TEST(limit, memory_keeps_its_contents_when_it_is_resized) { run(resizes); }
 
+static void resizes_absurdly(const tr_msg *arg)
+{
+    (void)arg;
+    tr_realloc(tr_alloc(10), SIZE_MAX - 8);
+}
+static void no_such_size(void)
+{
+    tr_ref monitor;
+    tr_spawn_monitor(resizes_absurdly, NULL, 0, &monitor);
+    tr_reason reason = await_down(monitor);
+    CHECK(reason.why == TR_WHY_STATUS && reason.code == TR_ENOMEM);
+}
+TEST(limit, an_absurd_resize_ends_its_process) { run(no_such_size); }
+
 /* ---- many names */
 
 static void many_names(void)
@@ -236,6 +250,30 @@ static void bounded_server(void)
     }
     end_with(pid, TR_KILL);
 }
+static void calls_in_turn(const tr_msg *arg)
+{
+    char answer[4];
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(tr_call(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), QUESTION, NULL, 0, answer, 4, TR_INFINITY),
+                 TR_OK);
+}
+static void queue_for_room(void)
+{
+    tr_ref monitors[6];
+    tr_pid pid = tr_spawn_actor(
+        &answerer, NULL, 0,
+        &(tr_spawn_options){ .mailbox_messages = 1, .overflow = TR_OVERFLOW_WAIT, .overflow_wait_ms = 60000 });
+    CHECK_EQ(tr_suspend(pid, TR_INFINITY), TR_OK); /* all but one have to wait */
+    for (size_t i = 0; i < TR_COUNT(monitors); i++)
+        tr_spawn_monitor(calls_in_turn, &pid, sizeof pid, &monitors[i]);
+    tr_sleep(3);
+    CHECK_EQ(tr_resume(pid, TR_INFINITY), TR_OK);
+    for (size_t i = 0; i < TR_COUNT(monitors); i++)
+        CHECK_EQ(await_down(monitors[i]).why, TR_WHY_NORMAL);
+    end_with(pid, TR_KILL);
+}
+TEST(limit, callers_wait_for_room) { run(queue_for_room); }
+
 TEST(limit, a_server_with_room_for_one_answers_all) { run(bounded_server); }
 
 static void slow_reader(const tr_msg *arg)

@@ -137,6 +137,7 @@ static int blocks(void *state, const tr_msg *message)
     RULE("INFO-01");
     CHECK_EQ(mine.status, TR_STATUS_RUNNING);
     CHECK(mine.stack_size > 0 && tr_get("key") == NULL && tr_data() == NULL);
+    CHECK(tr_reason_same(tr_last_reason(), &TR_NORMAL));
     await_tag(LAST);
     return TR_OK;
 }

@@ -174,6 +174,48 @@ TEST(refused_wait, a_request_that_can_not_be_owed_is_refused)
     CHECK_EQ(tr_main(&quiet, debts, NULL, 0), 0);
 }
 
+/* ---- ends without memory for what they say */
+
+static int idle_without_memory(void *state, const tr_msg *message)
+{
+    (void)state, (void)message;
+    int disposition = tr_idle(0);
+    source_fail_after(1, false); /* the timeout's message */
+    return disposition;
+}
+static const tr_actor idler = { .label = "idler", .handle = idle_without_memory };
+
+static void exit_with_detail(const tr_msg *arg)
+{
+    (void)arg;
+    source_fail_after(1, false);
+    tr_exit_with(tr_because(TR_WHY_USER, 4, NULL), "detail", 7);
+}
+
+static void last_words(const tr_msg *arg)
+{
+    tr_ref monitor;
+    tr_reason reason;
+    (void)arg;
+    tr_pid pid = tr_spawn_actor(&idler, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+    CHECK_EQ(tr_send(pid, WORD, NULL, 0), TR_OK);
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
+    source_fail_after(0, false);
+    CHECK_EQ(reason.why, TR_WHY_SYSTEM_LIMIT);
+    tr_spawn_monitor(exit_with_detail, NULL, 0, &monitor);
+    const tr_msg *down = tr_receive_match(&(tr_match){ .ref = monitor }, TR_INFINITY);
+    source_fail_after(0, false);
+    CHECK_EQ(tr_reason_of(down)->code, 4); /* the reason matters more than its detail */
+    CHECK_EQ(tr_size(down), 0);
+}
+
+TEST(refused_wait, ends_need_no_memory)
+{
+    if (!POOL_COUNTS)
+        SKIP("blocks of pools are not refused in this build");
+    CHECK_EQ(tr_main(&quiet, last_words, NULL, 0), 0);
+}
+
 /* ---- runtimes */
 
 static void nothing(const tr_msg *arg) { (void)arg; }

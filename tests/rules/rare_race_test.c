@@ -1,5 +1,5 @@
-/* overflow_order_test.c: which messages a full mailbox forgets, and which it never does; answers through aliases against
- * the ends of all who are concerned. */
+/* rare_race_test.c: what seldom meets: full mailboxes that forget, late timeouts, names that are taken away from who
+ * ends, answers through aliases against the ends of all who are concerned. */
 #include "support.h"
 
 /* ---- plain messages and casts go; calls, and what was not counted, stay */
@@ -60,11 +60,67 @@ static void forgotten(size_t messages, size_t bytes)
 }
 static void by_count(void) { forgotten(4, 0); }
 static void by_bytes(void) { forgotten(0, 3 * sizeof(int)); }
-TEST(overflow_order, words_are_forgotten_calls_and_timers_never)
+TEST(rare_race, words_are_forgotten_calls_and_timers_never)
 {
     run(by_count);
     run(by_bytes);
 }
+
+/* ---- a timer that fires while its wait is over, a name that is taken away while its holder ends */
+
+static int quick_waits(void *state, const tr_msg *message)
+{
+    int *handled = state;
+    (void)tr_receive_match(&(tr_match){ .tag = ANSWER }, 1); /* its timeout may come too late for it */
+    *handled += tr_tag(message) == WORD;
+    return tr_idle(1);
+}
+static const tr_actor quick = { .label = "quick", .state_size = sizeof(int), .handle = quick_waits };
+static void late_timeouts(void)
+{
+    int handled;
+    tr_pid pid = tr_spawn_actor(&quick, NULL, 0, NULL);
+    for (int i = 0; i < RACES / 50; i++) {
+        tr_send(pid, WORD, NULL, 0);
+        tr_sleep(1);
+        dawdle();
+        tr_send(pid, ANSWER, NULL, 0);
+    }
+    CHECK_EQ(tr_get_state(pid, &handled, sizeof handled, TR_INFINITY), TR_OK);
+    CHECK_EQ(handled, RACES / 50);
+    end_with(pid, TR_KILL);
+}
+TEST(rare_race, timeouts_that_come_too_late_harm_nobody) { race(late_timeouts); }
+
+static void takes_away(const tr_msg *arg)
+{
+    (void)arg;
+    dawdle();
+    int status = tr_unregister("contested");
+    CHECK(status == TR_OK || status == TR_ENOPROC);
+}
+static void ends_slowly(const tr_msg *arg)
+{
+    (void)arg;
+    dawdle();
+}
+static void contested_names(void)
+{
+    for (int i = 0; i < RACES / 5; i++) {
+        tr_ref holder, takers[2];
+        tr_pid pid = tr_spawn_monitor(ends_slowly, NULL, 0, &holder);
+        int status = tr_register("contested", pid);
+        CHECK(status == TR_OK || status == TR_ENOPROC);
+        for (int j = 0; j < 2; j++)
+            tr_spawn_monitor(takes_away, NULL, 0, &takers[j]);
+        CHECK_EQ(await_down(holder).why, TR_WHY_NORMAL);
+        for (int j = 0; j < 2; j++)
+            CHECK_EQ(await_down(takers[j]).why, TR_WHY_NORMAL);
+        RULE("REG-03");
+        CHECK(tr_nobody(tr_whereis("contested")));
+    }
+}
+TEST(rare_race, a_name_is_gone_whoever_took_it) { race(contested_names); }
 
 /* ---- answers through an alias: one response for each request, whatever happens at the same time */
 
@@ -109,7 +165,7 @@ static void one_response(void)
         CHECK(tr_receive_match(&(tr_match){ .ref = request }, 0) == NULL);
     }
 }
-TEST(overflow_order, a_request_has_one_response_whoever_ends_meanwhile) { race(one_response); }
+TEST(rare_race, a_request_has_one_response_whoever_ends_meanwhile) { race(one_response); }
 
 /* The requester itself ends while it is answered. */
 static void asks_and_ends(const tr_msg *arg)
@@ -128,4 +184,4 @@ static void nobody_hears(void)
         CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
     }
 }
-TEST(overflow_order, answers_to_requesters_that_end_are_lost) { race(nobody_hears); }
+TEST(rare_race, answers_to_requesters_that_end_are_lost) { race(nobody_hears); }
