@@ -25,6 +25,16 @@ static void take_out(struct relation *half)
 
 /* ---- monitors */
 
+/* Under the watcher's lock: its half is out of its list for good, and to be retired by who took it out. Whoever has
+ * found it before still sees that by `twin`: `link` is gone, its place is the retired item's. */
+static void take_out_for_good(struct relation *half)
+{
+    take_out(half);
+    half->peer = 0;
+    half->twin = half;
+}
+static bool is_out(const struct relation *half) { return half->twin == half; }
+
 static struct relation *new_half(struct context *context, uint64_t sender, int tag, uint64_t peer)
 {
     struct relation *half = pool_alloc(context->pool, sizeof *half);
@@ -122,18 +132,20 @@ static struct relation *detach(struct actor *watcher, struct relation *half, boo
             actor_unlock_two(watcher, other);
             continue;
         }
-        bool stays = keep && half->message.tag == TR_ALIAS_EXPLICIT;
-        struct relation *down = half->twin;
+        bool stays = keep && half->message.tag == TR_ALIAS_EXPLICIT, out = is_out(half);
+        struct relation *down = out ? NULL : half->twin;
         *active = half->peer != 0;
-        *free = half->link != NULL && !stays;
+        *free = !out && !stays;
         if (*active)
             take_out(down);
-        if (*free)
-            take_out(half);
         if (!stays)
             half->message.tag = 0; /* no alias any more */
-        half->peer = 0;
-        half->twin = NULL;
+        if (*free) {
+            take_out_for_good(half);
+        } else if (!out) {
+            half->peer = 0;
+            half->twin = NULL;
+        }
         actor_unlock_two(watcher, other);
         return down;
     }
@@ -178,10 +190,10 @@ bool relation_unalias(struct context *context, struct actor *owner, uint64_t han
         return false;
     }
     actor_lock(owner);
-    bool active = alias_is_active(half), pure = half->peer == 0 && half->twin == NULL && half->link != NULL;
+    bool active = alias_is_active(half), pure = half->peer == 0 && half->twin == NULL;
     half->message.tag = 0;
     if (pure)
-        take_out(half);
+        take_out_for_good(half);
     actor_unlock(owner);
     read_end();
     if (pure)
@@ -203,7 +215,7 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
     bool stays = half->message.tag == TR_ALIAS_EXPLICIT;
     if (!stays) {
         half->message.tag = 0;
-        take_out(half);
+        take_out_for_good(half);
     }
     actor_unlock(self);
     if (!stays)
@@ -211,27 +223,26 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
 }
 
 /* Any thread, inside a read section: removes the monitor whose reply alias has just been used up. False: it has
- * signalled meanwhile; it is its owner's, and the DOWN is the answer. */
+ * signalled meanwhile, and the DOWN is the answer; or its owner has taken it out since, by a demonitor or with the DOWN
+ * in hand, and wants to hear no more of it. */
 static bool remove_spent(struct context *context, struct actor *owner, struct relation *half)
 {
     for (;;) {
         actor_lock(owner);
-        uint64_t target = half->link == NULL ? 0 : half->peer;
-        bool signalled = half->link != NULL && half->peer == 0 && half->twin != NULL;
+        uint64_t target = half->peer;
+        bool over = target == 0 && half->twin != NULL;
         actor_unlock(owner);
         if (target == 0)
-            return !signalled;
+            return !over;
         struct actor *other = actor_find(target);
         if (other == NULL)
             continue; /* it is about to signal: bound: as in detach */
         actor_lock_two(owner, other);
-        bool ours = half->link != NULL && half->peer == target;
+        bool ours = half->peer == target;
         struct relation *down = half->twin;
         if (ours) {
             take_out(down);
-            take_out(half);
-            half->peer = 0;
-            half->twin = NULL;
+            take_out_for_good(half);
         }
         actor_unlock_two(owner, other);
         if (ours) {
@@ -283,13 +294,13 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
     uint64_t target = 0;
     if (half != NULL) {
         actor_lock(watcher);
-        target = half->link != NULL ? half->peer : 0;
+        target = half->peer;
         actor_unlock(watcher);
     }
     struct actor *other = target == 0 ? NULL : actor_find(target); /* NULL: it has signalled, or is about to */
     if (other != NULL) {
         actor_lock_two(watcher, other);
-        if (half->link != NULL && half->peer == target) {
+        if (half->peer == target) {
             down = half->twin;
             send_off(down, notice);
         }

@@ -17,7 +17,7 @@
  *     message.serial          the monitor's handle     its handle, under which it is in the table of refs
  *     message.tag             TR_MSG_DOWN              alias mode: 0, TR_ALIAS_...
  *     peer                    the watcher              the target; 0: it has signalled, or there is none
- *     twin                    the watcher's half       the target's half
+ *     twin                    the watcher's half       the target's half; itself: it is out of its list, for good
  *
  * When the target dies (end.c), each half in `watchers` is taken out under both locks and sent; its twin's peer becomes
  * 0. Then
