@@ -323,6 +323,10 @@ TEST(disposition, a_thread_may_wait_for_a_start_that_does_not_come)
     CHECK(!tr_is_alive(pid));
     CHECK_EQ(tr_start_entry(waiter, NULL, 0, false, &(tr_start_options){ .monitor = &monitor }, &pid), TR_OK);
     CHECK_EQ(monitor.owner, 5); /* nobody watches */
-    CHECK(tr_stop_reason(stop_number) == NULL);
+    tr_pid sees = tr_spawn_actor(&doer, NULL, 0, NULL);
+    tr_send(sees, SEE_REASONS, NULL, 0);
+    while (tr_is_alive(sees))
+        tr_sleep(1);
+    CHECK(stop_number > 0 && tr_stop_reason(stop_number) == NULL); /* a thread has asked for no stop */
     CHECK_EQ(tr_halt(1000), TR_OK);
 }

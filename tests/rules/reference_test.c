@@ -73,6 +73,25 @@ static void timers_and_requests(void)
 }
 TEST(reference, timers_are_matched_by_their_ids) { run(timers_and_requests); }
 
+static void exits_oddly(const tr_msg *arg)
+{
+    (void)arg;
+    tr_exit(tr_because((tr_why)-5, 6, NULL));
+}
+static void odd_reasons(void)
+{
+    tr_ref monitor;
+    tr_spawn_monitor(exits_oddly, NULL, 0, &monitor);
+    const tr_msg *down = tr_receive_match(&(tr_match){ .ref = { 0, monitor.serial } },
+                                          TR_INFINITY); /* whosever it is */
+    CHECK(tr_reason_of(down)->why == -5 && tr_reason_of(down)->code == 6);
+    CHECK(tr_from_of(down).serial == 0 && tr_nobody(tr_from_of(down).caller)); /* it is no call */
+    tr_msg *kept = tr_keep(down);
+    CHECK_EQ(tr_give(tr_self(), kept), TR_EINVAL); /* it stays the caller's */
+    tr_drop(kept);
+}
+TEST(reference, a_down_is_matched_by_its_number_and_can_not_be_sent_on) { run(odd_reasons); }
+
 /* ---- kept messages */
 
 static void keeping(void)
@@ -142,6 +161,42 @@ static int blocks(void *state, const tr_msg *message)
     return TR_OK;
 }
 static const tr_actor blocker = { .label = "blocker", .handle = blocks };
+
+static void has_data(const tr_msg *arg)
+{
+    (void)arg;
+    CHECK(tr_data() == &data);
+}
+static int sleeps(void *state, const tr_msg *message)
+{
+    (void)state, (void)message;
+    tr_sleep(3600000);
+    return TR_OK;
+}
+static const tr_actor sleeper = { .label = "sleeper", .handle = sleeps };
+static void more_infos(void)
+{
+    tr_message_info *messages;
+    tr_process_info info;
+    tr_ref monitor;
+    size_t count;
+    for (int i = 0; i < 3; i++)
+        tr_send(tr_self(), WORD, "abcd", (size_t)i);
+    CHECK_EQ(tr_info_messages(tr_self(), &messages, &count), TR_OK); /* not looked at yet */
+    CHECK(count == 3 && messages[0].size == 0 && messages[2].size == 2);
+    tr_free(messages);
+    tr_pid pid = tr_spawn_actor(&sleeper, NULL, 0, NULL);
+    tr_send(pid, WORD, NULL, 0);
+    do
+        CHECK_EQ(tr_info(pid, &info), TR_OK);
+    while (info.stack_size == 0);
+    CHECK_EQ(info.status, TR_STATUS_WAITING); /* blocked inside its callback */
+    end_with(pid, TR_KILL);
+    tr_spawn_with(has_data, NULL, 0,
+                  &(tr_spawn_options){ .data = &data, .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+    CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
+}
+TEST(reference, questions_are_answered_by_the_asker_itself_and_by_who_sleeps) { run(more_infos); }
 
 static void infos(void)
 {
