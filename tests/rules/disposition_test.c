@@ -50,7 +50,7 @@ static int see_reasons(const tr_msg *message)
     int disposition = tr_stop(reason);
     CHECK(tr_reason_same(tr_stop_reason(disposition), &reason));
     CHECK(tr_stop_reason(TR_OK) == NULL && tr_stop_reason(TR_ENOMEM) == NULL);
-    stop_number = disposition;
+    __atomic_store_n(&stop_number, disposition, __ATOMIC_RELEASE);
     return disposition;
 }
 
@@ -325,7 +325,7 @@ TEST(disposition, a_thread_may_wait_for_a_start_that_does_not_come)
     CHECK_EQ(monitor.owner, 5); /* nobody watches */
     tr_pid sees = tr_spawn_actor(&doer, NULL, 0, NULL);
     tr_send(sees, SEE_REASONS, NULL, 0);
-    while (tr_is_alive(sees))
+    while (__atomic_load_n(&stop_number, __ATOMIC_ACQUIRE) == 0)
         tr_sleep(1);
     CHECK(stop_number > 0 && tr_stop_reason(stop_number) == NULL); /* a thread has asked for no stop */
     CHECK_EQ(tr_halt(1000), TR_OK);
