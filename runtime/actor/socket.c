@@ -16,8 +16,6 @@
 #define FAILED_ID   (UINT64_C(1) << 63)
 #define FAILED_MOST UINT64_C(0xFFFF)
 
-static bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
 /* ---- reading */
 
 /* The result of one try: TR_OK, TR_EEND, TR_EIO; 1: there is nothing now. After side_clear. */
@@ -29,7 +27,7 @@ static NOINLINE int try_read(struct socket *socket, void *buffer, size_t capacit
     do
         got = recv(socket->source.fd, buffer, capacity, 0);
     while (got < 0 && errno == EINTR);
-    if (got < 0 && would_block(errno)) {
+    if (got < 0 && errno == EAGAIN) {
         socket->drained = true;
         return NOTHING_NOW;
     }
@@ -93,7 +91,7 @@ static NOINLINE int try_write(struct socket *socket, const char *data, size_t si
         done = send(socket->source.fd, data, size, MSG_NOSIGNAL);
     while (done < 0 && errno == EINTR);
     *sent = done < 0 ? 0 : (size_t)done;
-    return done >= 0 ? TR_OK : would_block(errno) ? NOTHING_NOW : socket_failed(socket, errno);
+    return done >= 0 ? TR_OK : errno == EAGAIN ? NOTHING_NOW : socket_failed(socket, errno);
 }
 
 /* The word is cleared only after a first EAGAIN: most writes never see one, while every arrival of data is an edge for

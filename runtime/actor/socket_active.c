@@ -120,7 +120,7 @@ static enum step read_step(struct socket *socket)
         return last_step(socket, TR_SOCKET_END, 0);
     if (error == EINTR)
         return STEP_MORE;
-    return error == EAGAIN || error == EWOULDBLOCK ? STEP_DRY : last_step(socket, TR_SOCKET_ERROR, error);
+    return error == EAGAIN ? STEP_DRY : last_step(socket, TR_SOCKET_ERROR, error);
 }
 
 static enum step one_step(struct socket *socket)
@@ -146,7 +146,7 @@ static void run(struct socket *socket)
 {
     enum step came = STEP_MORE;
     for (int steps = 0; came == STEP_MORE; steps++) {
-        if (!socket->open || !load_relaxed(&socket->active)) /* relaxed: under the lock */
+        if (!load_relaxed(&socket->active)) /* relaxed: under the lock; a socket that was shut is not active */
             return;
         if (steps == STEPS_MOST) {
             poller_rearm(&socket->source);

@@ -116,7 +116,7 @@ static bool print_ipv6(const struct sockaddr_in6 *in, char *text, size_t size)
     else
         inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
     int length = snprintf(text, size, four ? "tcp://%s:%d" : "tcp://[%s]:%d", host, ntohs(in->sin6_port));
-    return length >= 0 && (size_t)length < size;
+    return (size_t)length < size;
 }
 
 static bool print_ipv4(const struct sockaddr_in *in, char *text, size_t size)
@@ -124,7 +124,7 @@ static bool print_ipv4(const struct sockaddr_in *in, char *text, size_t size)
     char host[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
     int length = snprintf(text, size, "tcp://%s:%d", host, ntohs(in->sin_port));
-    return length >= 0 && (size_t)length < size;
+    return (size_t)length < size;
 }
 
 /* A path need not end with a zero byte; one without a name, or with an abstract one, is no path. */
@@ -132,7 +132,7 @@ static bool print_unix(const struct sockaddr_un *un, socklen_t given, char *text
 {
     size_t room = given > offsetof(struct sockaddr_un, sun_path) ? given - offsetof(struct sockaddr_un, sun_path) : 0;
     int length = snprintf(text, size, "unix://%.*s", (int)room, un->sun_path);
-    return length >= 0 && (size_t)length < size;
+    return (size_t)length < size;
 }
 
 bool socket_address_print(const struct socket_address *address, char *text, size_t size)

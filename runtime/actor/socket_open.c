@@ -184,9 +184,7 @@ NOINLINE int socket_try_accept(struct socket *listener, enum socket_kind *kind)
         if (fd >= 0)
             return fd;
         if (!is_aborted(errno))
-            return errno == EAGAIN || errno == EWOULDBLOCK ? ACCEPT_NONE
-                   : is_exhaustion(errno)                  ? ACCEPT_STARVED
-                                                           : -errno;
+            return errno == EAGAIN ? ACCEPT_NONE : is_exhaustion(errno) ? ACCEPT_STARVED : -errno;
     }
     return ACCEPT_STARVED; /* so many at once: later */
 }
