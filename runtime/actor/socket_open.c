@@ -78,8 +78,12 @@ static int bind_to(int fd, const struct socket_address *address)
 {
     if (bind(fd, &address->any, address->size) == 0)
         return 0;
-    if (errno != EADDRINUSE || !remove_stale(address))
+    if (errno != EADDRINUSE)
         return -1;
+    if (!remove_stale(address)) {
+        errno = EADDRINUSE; /* whatever the look at the path met */
+        return -1;
+    }
     return bind(fd, &address->any, address->size);
 }
 
