@@ -1,4 +1,4 @@
-# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
+# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
 # differential.kept and .live, services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models,
 # install, comparison.
 
@@ -153,6 +153,20 @@ if(TARGET troupe_sim)
     troupe_register(simulation.imports
         COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/imports" "${PROJECT_BINARY_DIR}/CMakeFiles/runtime_sim.dir")
 endif()
+
+# --- refusals: unit tests, in whose programs the system calls of their WRAP lines fail on request (tests/refusals/refuse.h)
+file(GLOB sources CONFIGURE_DEPENDS tests/refusals/*_test.c)
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM stem)
+    string(REGEX REPLACE "_test$" "" name "${stem}")
+    troupe_test_program(refusals_${stem} ${source} PRIVATE)
+    file(STRINGS "${source}" lines REGEX "^WRAP\\(")
+    foreach(line IN LISTS lines)
+        string(REGEX REPLACE "^WRAP\\([^,]*, ([a-z0-9_]+),.*" "\\1" call "${line}")
+        target_link_options(refusals_${stem} PRIVATE "-Wl,--wrap=${call}")
+    endforeach()
+    troupe_register(refusals.${name} COMMAND ${launcher} $<TARGET_FILE:refusals_${stem}> ${harness_options})
+endforeach()
 
 # --- stress programs have a main of their own and short defaults
 file(GLOB sources CONFIGURE_DEPENDS tests/stress/*.c)
