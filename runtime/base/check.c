@@ -19,11 +19,10 @@ static void say(const char *text)
     }
 }
 
-static void say_number(int number)
+static void say_number(unsigned rest)
 {
     char digits[16];
     size_t at = sizeof digits;
-    unsigned rest = number < 0 ? 0u : (unsigned)number;
     digits[--at] = '\0';
     do {
         digits[--at] = (char)('0' + rest % 10);
@@ -39,7 +38,7 @@ void check_failed(const char *what, const char *file, int line)
     say(" at ");
     say(file);
     say(":");
-    say_number(line);
+    say_number((unsigned)line); /* counts from 1 */
     say("\n");
     abort();
 }

@@ -37,8 +37,7 @@ unsigned scheduler_cores(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    unsigned cores = allowed < 1 ? 1u : (unsigned)allowed;
+    unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
     unsigned quota = read_quota();
     return quota > 0 && quota < cores ? quota : cores;
 }

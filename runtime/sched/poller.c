@@ -164,8 +164,7 @@ static int wait_coarsely(int64_t timeout_ns)
 static int wait_exactly(int64_t timeout_ns)
 {
     struct timespec timeout = { .tv_sec = timeout_ns / NS_PER_S, .tv_nsec = timeout_ns % NS_PER_S };
-    struct timespec *until = timeout_ns < 0 ? NULL : &timeout;
-    return (int)syscall(SYS_epoll_pwait2, poller.epoll, poller.events, EVENTS_MOST, until, NULL, (size_t)0);
+    return (int)syscall(SYS_epoll_pwait2, poller.epoll, poller.events, EVENTS_MOST, &timeout, NULL, (size_t)0);
 }
 #else
 static int wait_exactly(int64_t timeout_ns)

@@ -86,8 +86,6 @@ void schedule_with(struct context *context, unsigned index, struct task *task)
     idle_wake_worker(context, index);
 }
 
-int64_t worker_time(struct context *context) { return context->worker != NULL ? context->worker->now_ns : clock_now(); }
-
 /* ---- the loop */
 
 /* Every HOUSEKEEPING_TURNS turns: what a busy worker owes to the rest of the system. */

@@ -165,9 +165,6 @@ bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg);
 /* Drops everything on the running fiber, resets it, and calls then(arg) on a fresh one, in the loop. */
 NORETURN void worker_reset(void (*then)(void *arg), void *arg);
 
-/* The time, as old as the last housekeeping of this worker; exact enough for nothing but slices and statistics. */
-int64_t worker_time(struct context *context);
-
 /* Into the runtime and out of it: what is outside may fault without harm to the runtime. Nests: 1 in the loop, 0 in the
  * user's code, 1 in a call from there, 2 in a call from a callback that the runtime makes in the middle of its work;
  * only at 1 may a task block. [TK1] */
