@@ -51,6 +51,18 @@ static inline bool refusal_is_due(struct refusal *refusal)
     type __wrap_##name parameters;                  \
     type __wrap_##name parameters { return refusal_is_due(&refusal_of_##name) ? (no) : __real_##name arguments; }
 
+/* The calls without a function of their own: of syscall(2) those with this number. Arguments that were not given are
+ * not looked at by the kernel either. */
+#define WRAP_NUMBER(which)                                                                                          \
+    static struct refusal refusal_of_syscall;                                                                       \
+    long __real_syscall(long number, long a, long b, long c, long d, long e, long f);                               \
+    long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);                               \
+    long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)                                \
+    {                                                                                                               \
+        return number == (which) && refusal_is_due(&refusal_of_syscall) ? -1                                        \
+                                                                        : __real_syscall(number, a, b, c, d, e, f); \
+    }
+
 #define REFUSE_AFTER(name, passes, times, error) refusal_order(&refusal_of_##name, (passes), (times), (error))
 #define REFUSE(name, times, error)               REFUSE_AFTER(name, 0, times, error)
 #define REFUSED(name)                            atomic_load(&refusal_of_##name.done)
