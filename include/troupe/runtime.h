@@ -37,7 +37,7 @@ typedef struct tr_config {
     int workers;       /* 0: the cores that this process may use (affinity, cgroup quota); at most 256 */
     size_t stack_size; /* bytes reserved for a straight-line or blocked process; 0: 256 KiB; a process that needs more
                           uses tr_spawn_options */
-    size_t max_processes; /* 0: 2^26 - 1 */
+    size_t max_processes; /* 0: 2^26 - 1; rounded up to 511, 1023, ... */
     int64_t
         slow_turn_ms; /* a turn longer than this is logged; 0: 100; TR_INFINITY: never. Whatever it says, a turn of 3 ms
                          that keeps others waiting gets a spare worker beside it: more than `workers` threads compute */

@@ -152,6 +152,7 @@ TEST(boot, refuses_bad_settings)
     CHECK_EQ(tr_boot(&(tr_config){ .stack_size = SIZE_MAX }), TR_EINVAL);
     CHECK_EQ(tr_boot(&(tr_config){ .slow_turn_ms = -2 }), TR_EINVAL);
     CHECK_EQ(tr_boot(&(tr_config){ .log_level = (tr_level)9 }), TR_EINVAL);
+    CHECK_EQ(tr_boot(&(tr_config){ .log_level = (tr_level)-1 }), TR_EINVAL);
     CHECK_EQ(tr_halt(0), TR_ESTOPPED);
 }
 
@@ -182,7 +183,7 @@ TEST(boot, calls_of_a_forked_child_return_stopped)
     if (child == 0) {
         int64_t reply;
         tr_system_info info;
-        bool stopped = tr_send(pid, 1, NULL, 0) == TR_ESTOPPED &&
+        bool stopped = tr_boot(&quiet) == TR_ESTOPPED && tr_send(pid, 1, NULL, 0) == TR_ESTOPPED &&
                        tr_call(pid, 1, NULL, 0, &reply, 8, 100) == TR_ESTOPPED &&
                        tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) &&
                        tr_system(&info) == TR_ESTOPPED && tr_register("x", pid) == TR_ESTOPPED &&
@@ -194,6 +195,45 @@ TEST(boot, calls_of_a_forked_child_return_stopped)
     CHECK_EQ(status, 0);
     CHECK_EQ(tr_halt(100), TR_OK);
     run_on(2, waiting_root);
+}
+
+TEST(boot, a_child_that_was_forked_between_two_runtimes_may_have_its_own)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("a simulation has no other processes");
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    CHECK_EQ(tr_halt(100), TR_OK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(tr_boot(&quiet) == TR_OK && tr_halt(100) == TR_OK ? 0 : 1);
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    CHECK_EQ(tr_halt(100), TR_OK);
+}
+
+/* ---- the most processes */
+
+static void few_body(void)
+{
+    static tr_pid some[600];
+    int alive = 2; /* this process and its watcher */
+    for (int i = 0; i < 600; i++) {
+        some[i] = tr_spawn(waiter, NULL, 0);
+        alive += tr_is_alive(some[i]);
+    }
+    CHECK(alive > 480 && alive <= 512); /* a few places may rest with the other worker */
+    tr_reason reason;
+    CHECK_EQ(tr_await_down(tr_monitor(some[599]), TR_INFINITY, &reason), TR_OK);
+    CHECK_EQ(reason.why, TR_WHY_NOPROC);
+    CHECK_EQ(end_with(some[0], TR_KILL).why, TR_WHY_KILLED);
+}
+TEST(boot, no_more_processes_live_than_the_setting_allows)
+{
+    the_body = few_body;
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 2, .log = drop_record, .max_processes = 500 }, enter_body, NULL, 0), 0);
 }
 
 /* ---- pinned processes, thread-locals, errno */
