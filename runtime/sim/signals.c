@@ -23,8 +23,7 @@ static bool is_fault(int number)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     machine.frozen++;
-    if (actions[number].sa_flags & SA_SIGINFO)
-        actions[number].sa_sigaction(number, info, context);
+    actions[number].sa_sigaction(number, info, context); /* the others' handlers are the system's to call */
     machine.frozen--;
 }
 
@@ -101,8 +100,7 @@ TR_API void tr_sim_raise(int signal_number)
 void sim_signals_start(void)
 {
     memset(actions, 0, sizeof actions);
-    if (handler_stack == NULL)
-        handler_stack = sim_map(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    handler_stack = sim_map(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_t stack = { .ss_sp = handler_stack, .ss_size = STACK_BYTES };
     sigaltstack(&stack, NULL);
     signal(SIGABRT, on_abort);

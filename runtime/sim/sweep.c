@@ -67,15 +67,15 @@ static tr_sim_result *judge(int status, const struct sim_batch *batch, struct si
     return failed;
 }
 
-/* One run; whether it passed. */
-static bool try_once(const tr_sim_options *options, int (*program)(void *arg), void *arg, struct sim_outcome *outcome)
+/* One run: TR_OK, TR_ECALLBACK; TR_ELIMIT: no process to be had. */
+static int try_once(const tr_sim_options *options, int (*program)(void *arg), void *arg, struct sim_outcome *outcome)
 {
     struct sim_batch batch = { .options = options, .program = program, .arg = arg, .from = options->seed, .count = 1 };
     int status;
     pid_t process = start(&batch, outcome);
     if (process < 0 || waitpid(process, &status, 0) != process)
-        return false;
-    return judge(status, &batch, outcome) == NULL;
+        return TR_ELIMIT;
+    return judge(status, &batch, outcome) == NULL ? TR_OK : TR_ECALLBACK;
 }
 
 TR_API int tr_sim_try(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result)
@@ -83,11 +83,11 @@ TR_API int tr_sim_try(const tr_sim_options *options, int (*program)(void *arg), 
     struct sim_outcome *shared = share_outcome(1);
     if (shared == NULL)
         return TR_ENOMEM;
-    bool passed = try_once(options, program, arg, shared);
+    int status = try_once(options, program, arg, shared);
     if (result != NULL)
         *result = shared->results[0];
     unshare_outcome(shared, 1);
-    return passed ? TR_OK : TR_ECALLBACK;
+    return status;
 }
 
 /* ---- shrinking: faults are left out one by one, as long as the run still fails */
@@ -127,8 +127,8 @@ static void shrink(const tr_sim_case *test, tr_sim_options options, char *script
     for (unsigned without = 0; split(script, &parts), without < parts.count;) {
         join_without(&parts, without, shorter, sizeof shorter);
         options.script = shorter;
-        if (try_once(&options, test->program, test->arg, shared))
-            without++; /* that one is needed */
+        if (try_once(&options, test->program, test->arg, shared) != TR_ECALLBACK)
+            without++; /* that one is needed, as far as can be known */
         else
             memcpy(script, shorter, sizeof shorter);
     }
@@ -160,7 +160,7 @@ static void report(const tr_sim_case *test, const struct sim_batch *batch, const
     char script[512];
     options.seed = failed->seed;
     memcpy(script, failed->script, sizeof script);
-    if (shared != NULL && batch->count > 1 && try_once(&options, test->program, test->arg, shared)) {
+    if (shared != NULL && batch->count > 1 && try_once(&options, test->program, test->arg, shared) == TR_OK) {
         report_batch(test, batch, failed);
     } else {
         if (shared != NULL && script[0] != '\0')
