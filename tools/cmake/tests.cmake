@@ -1,4 +1,4 @@
-# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
+# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME, simulator.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
 # differential.kept and .live, services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models,
 # install, comparison.
 
@@ -81,6 +81,16 @@ function(troupe_test_program target source)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}" ENABLE_EXPORTS ON)
 endfunction()
 
+# troupe_wrap(TARGET SOURCE): the calls of its WRAP lines (tests/refusals/refuse.h) are the program's own.
+function(troupe_wrap target source)
+    file(STRINGS "${source}" lines REGEX "^WRAP(_NUMBER)?\\(")
+    foreach(line IN LISTS lines)
+        string(REGEX REPLACE "^WRAP\\([^,]*, ([a-z0-9_]+),.*" "\\1" call "${line}")
+        string(REGEX REPLACE "^WRAP_NUMBER\\(.*" "syscall" call "${call}")
+        target_link_options(${target} PRIVATE "-Wl,--wrap=${call}")
+    endforeach()
+endfunction()
+
 # --- unit tests see the runtime's own headers and the parts of the programs ("bench/services/cache/store.h"); rules and behaviour tests only what users see
 foreach(folder unit rules behaviour)
     file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*_test.c)
@@ -143,6 +153,19 @@ if(TARGET troupe_sim)
     foreach(name simulation_crash simulation_order simulation_time rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
     endforeach()
+    # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in for
+    file(GLOB sources CONFIGURE_DEPENDS tests/simulator/*_test.c)
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM stem)
+        string(REGEX REPLACE "_test$" "" name "${stem}")
+        set(target sim_simulator_${name}) # as all that simulates: see tools/coverage
+        add_executable(${target} ${source})
+        target_link_libraries(${target} PRIVATE troupe_private harness troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
+        target_compile_definitions(${target} PRIVATE CONTEXT_INLINE=0)
+        troupe_wrap(${target} ${source})
+        set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
+        troupe_register(simulator.${name} COMMAND ${launcher} $<TARGET_FILE:${target}> ${harness_options})
+    endforeach()
     if(NOT CMAKE_CROSSCOMPILING)
         troupe_register(simulation.determinism
             COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/determinism" 1 18 ${deterministic})
@@ -160,12 +183,7 @@ foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
     string(REGEX REPLACE "_test$" "" name "${stem}")
     troupe_test_program(refusals_${stem} ${source} PRIVATE)
-    file(STRINGS "${source}" lines REGEX "^WRAP(_NUMBER)?\\(")
-    foreach(line IN LISTS lines)
-        string(REGEX REPLACE "^WRAP\\([^,]*, ([a-z0-9_]+),.*" "\\1" call "${line}")
-        string(REGEX REPLACE "^WRAP_NUMBER\\(.*" "syscall" call "${call}")
-        target_link_options(refusals_${stem} PRIVATE "-Wl,--wrap=${call}")
-    endforeach()
+    troupe_wrap(refusals_${stem} ${source})
     troupe_register(refusals.${name} COMMAND ${launcher} $<TARGET_FILE:refusals_${stem}> ${harness_options})
 endforeach()
 
