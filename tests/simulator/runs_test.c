@@ -296,17 +296,20 @@ static int fails_if_the_store_crashed(void *unused)
 }
 static int never_fails(void *unused) { return (void)unused, with_root(needs_the_store); }
 
-static const tr_sim_faults faults = { .crash = 30000, .stall = 20000, .most = 6, .victims = "shop,store,storehouse" };
+#define FAULTS                                                                        \
+    {                                                                                 \
+        .crash = 30000, .stall = 20000, .most = 6, .victims = "shop,store,storehouse" \
+    }
 
 TEST(simulator_runs, the_script_of_what_happened_is_the_same_run)
 {
     tr_sim_result drawn, scripted;
     int with_faults = 0;
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        tr_sim_options options = { .seed = seed, .faults = faults };
+        tr_sim_options options = { .seed = seed, .faults = FAULTS };
         CHECK_EQ(tr_sim_try(&options, never_fails, NULL, &drawn), TR_OK);
         options.script = drawn.script;
-        options.faults = (tr_sim_faults){ .victims = faults.victims };
+        options.faults.crash = options.faults.stall = 0;
         CHECK_EQ(tr_sim_try(&options, never_fails, NULL, &scripted), TR_OK);
         CHECK_STR(drawn.script, scripted.script);
         CHECK(drawn.hash == scripted.hash);
@@ -345,7 +348,7 @@ TEST(simulator_runs, a_script_holds_as_many_faults_as_fit)
 
 static const tr_sim_case shop = { .name = "shop",
                                   .program = fails_if_the_store_crashed,
-                                  .options = { .faults = faults } };
+                                  .options = { .faults = FAULTS } };
 
 /* The value behind `name=` in what was said; "'" ends it, or a space. */
 static void take(const char *name, char *to, size_t size)
