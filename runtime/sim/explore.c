@@ -109,7 +109,7 @@ void sim_touch(uint64_t what)
 
 static bool independent(const struct transition *a, const struct transition *b)
 {
-    if (a->everything || b->everything || a->who == b->who)
+    if (a->everything || b->everything) /* each touches who did it */
         return false;
     for (uint32_t i = 0; i < a->count; i++)
         if (touches(b, a->touched[i]))
@@ -335,7 +335,7 @@ static void write_choices(char *out, size_t size)
 {
     size_t used = 0;
     out[0] = '\0';
-    for (uint32_t i = 0; exploration != NULL && i < exploration->count && used + 12 < size; i++)
+    for (uint32_t i = 0; i < exploration->count; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%u", i == 0 ? "" : ",", exploration->steps[i].chosen);
 }
 
@@ -364,7 +364,8 @@ static void read_choices(const char *text)
 static void explore_all(const tr_sim_case *test, uint64_t most_runs, tr_sim_explored *explored)
 {
     tr_sim_result result;
-    char choices[4096];
+    char choices[4 * STEPS_MOST]; /* two digits and a comma each */
+    _Static_assert(ENABLED_MOST < 100, "two digits");
     do {
         exploration->pruned = false;
         exploration->count = 0;
@@ -400,11 +401,11 @@ TR_API int tr_sim_explore(const tr_sim_case *test, uint64_t most_runs, tr_sim_ex
     if (only != NULL && strcmp(only, test->name) != 0)
         return TR_OK;
     void *memory = mmap(NULL, sizeof *exploration, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    explored->complete = false;
     if (memory == MAP_FAILED)
         return TR_ENOMEM;
     sim_case_name = test->name;
     exploration = memory;
-    explored->complete = false;
     read_choices(getenv("TR_SIM_CHOICES"));
     int status = TR_OK;
     if (given_count > 0)
