@@ -295,10 +295,11 @@ static int dump_tables(int fd)
     about.texts = text_count;
     if (write_all(fd, &about, sizeof about) != 0)
         return -1;
+    _Static_assert(TRACE_LABEL_SLOTS % (DUMP_BATCH / 2) == 0, "whole batches");
     for (uint64_t slot = 0; slot < about.labels;) {
         struct trace_file_label some[DUMP_BATCH / 2];
         size_t count = 0;
-        for (; count < DUMP_BATCH / 2 && slot < about.labels; slot++, count++)
+        for (; count < DUMP_BATCH / 2; slot++, count++)
             if (!read_note(table, slot, &some[count]))
                 some[count] = (struct trace_file_label){ 0, 0 };
         if (write_all(fd, some, count * sizeof *some) != 0)

@@ -106,6 +106,4 @@ size_t source_mapped_bytes(void) { return load_relaxed(&mapped_bytes); }
 
 void *source_alloc(size_t size) { return must_fail() ? NULL : calloc(1, size); }
 
-void *source_realloc(void *block, size_t size) { return must_fail() ? NULL : realloc(block, size); }
-
 void source_free(void *block) { free(block); }

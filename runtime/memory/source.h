@@ -4,9 +4,8 @@
  * (source_alloc: zeroed) for what is rare and small. Everything above takes its memory from here or from a pool that
  * does, so that a test can make the n-th request fail (`source_fail_after`) and see that every caller survives it.
  *
- * Ownership: what a function returns is the caller's until it is given back to the function of the same family. A
- * failed `source_realloc` leaves the old block as it was. Any thread may call any of them; the heap family takes
- * malloc's locks. Under AddressSanitizer mappings are roots of the leak checker, since actors that live in them own
+ * Ownership: what a function returns is the caller's until it is given back to the function of the same family. Any
+ * thread may call any of them; the heap family takes malloc's locks. Under AddressSanitizer mappings are roots of the leak checker, since actors that live in them own
  * heap blocks. */
 #ifndef TROUPE_MEMORY_SOURCE_H
 #define TROUPE_MEMORY_SOURCE_H
@@ -34,7 +33,6 @@ void source_prefer_large_pages(void *address, size_t size);
 void source_decommit(void *address, size_t size);
 
 void *source_alloc(size_t size); /* zeroed */
-void *source_realloc(void *block, size_t size);
 void source_free(void *block);
 
 /* Bytes in mappings of `source_map` at this moment, in the whole process. */

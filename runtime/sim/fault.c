@@ -71,14 +71,14 @@ void sim_faults_write(char *out, size_t size)
 {
     size_t used = 0;
     out[0] = '\0';
-    for (unsigned i = 0; i < faults.happened_count && used < size; i++) {
+    for (unsigned i = 0; i < faults.happened_count; i++) {
         const struct fault *fault = &faults.happened[i];
         int more = fault->parameter == 0
                        ? snprintf(out + used, size - used, "%s%s@%" PRIu64, i == 0 ? "" : ",", kind_names[fault->kind],
                                   fault->number)
                        : snprintf(out + used, size - used, "%s%s@%" PRIu64 ":%" PRId64, i == 0 ? "" : ",",
                                   kind_names[fault->kind], fault->number, fault->parameter);
-        if (more < 0 || used + (size_t)more >= size) {
+        if (used + (size_t)more >= size) {
             out[used] = '\0';
             return;
         }

@@ -56,7 +56,7 @@ void sim_print_command(FILE *to)
 void sim_print_rerun(FILE *to, uint64_t seed, const char *script)
 {
     fprintf(to, "rerun: TR_SIM_SEEDS=%llu..%llu", (unsigned long long)seed, (unsigned long long)seed);
-    if (script != NULL && script[0] != '\0')
+    if (script[0] != '\0')
         fprintf(to, " TR_SIM_FAULTS='%s'", script);
     sim_print_command(to);
 }

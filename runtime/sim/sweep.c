@@ -103,8 +103,8 @@ static void split(const char *script, struct parts *parts)
     snprintf(parts->text, sizeof parts->text, "%s", script);
     parts->count = 0;
     char *rest = NULL;
-    for (char *part = strtok_r(parts->text, ",", &rest); part != NULL && parts->count < FAULTS_MOST;
-         part = strtok_r(NULL, ",", &rest))
+    _Static_assert(sizeof parts->text / sizeof "crash@1" <= FAULTS_MOST, "as many as fit into the text");
+    for (char *part = strtok_r(parts->text, ",", &rest); part != NULL; part = strtok_r(NULL, ",", &rest))
         parts->each[parts->count++] = part;
 }
 

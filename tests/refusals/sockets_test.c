@@ -26,6 +26,7 @@ WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, dat
 WRAP(int, getsockname, (int fd, struct sockaddr *name, socklen_t *size), (fd, name, size), -1)
 WRAP(int, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument), -1)
 WRAP(int, lstat, (const char *path, struct stat *there), (path, there), -1)
+WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), -1)
 WRAP(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event), -1)
 
@@ -314,8 +315,8 @@ static void *send_in_drought(void *arg)
     tr_process_info info;
     do
         CHECK_EQ(tr_peek(drought->receiver, &info), TR_OK);
-    while (info.status != TR_STATUS_WAITING); /* it is waiting already: that needs nothing more */
-    source_fail_after(1, true);
+    while (info.status != TR_STATUS_WAITING);       /* it is waiting already: that needs nothing more */
+    source_fail_after(drought->ends ? 2 : 1, true); /* at the end: once after the look whether it has come */
     if (drought->port != 0)
         drought->peer = peer_connect(drought->port);
     else if (drought->ends)
@@ -326,6 +327,12 @@ static void *send_in_drought(void *arg)
     CHECK(source_failed());
     source_fail_after(0, false);
     return NULL;
+}
+
+static void waits_on(const tr_msg *unused)
+{
+    (void)unused;
+    tr_receive_match(&(tr_match){ .tag = 1 }, LONG_MS);
 }
 
 static size_t read_all(tr_socket socket, size_t wanted)
@@ -356,6 +363,7 @@ static void drought_body(const tr_msg *unused)
     CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
     CHECK_EQ(next_event(here)->what, TR_SOCKET_END);
     pthread_join(thread, NULL);
+    drought.ends = false;
     drought.port = tr_socket_port(listener);
     CHECK_EQ(tr_socket_active(listener, 1000), TR_OK);
     CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
@@ -438,19 +446,17 @@ static void stale_body(const tr_msg *unused)
     CHECK_EQ(tr_listen(address, &listener), TR_EIO);
     CHECK_EQ(tr_socket_error(listener), EADDRINUSE);
     CHECK_EQ(REFUSED(socket), 1);
+    REFUSE(unlink, 1, EACCES); /* a path that can't be removed */
+    CHECK_EQ(tr_listen(address, &listener), TR_EIO);
+    CHECK_EQ(tr_socket_error(listener), EADDRINUSE);
+    CHECK_EQ(REFUSED(unlink), 1);
     tr_close(must_listen(address));
     CHECK_EQ(rmdir(directory), 0);
 }
 
-TEST(refused_sockets, a_path_that_can_not_be_asked_is_in_use) { run_once(stale_body); }
+TEST(refused_sockets, a_path_that_can_not_be_asked_or_removed_is_in_use) { run_once(stale_body); }
 
 /* ---- gifts */
-
-static void stays(const tr_msg *unused)
-{
-    (void)unused;
-    tr_receive_match(&(tr_match){ .tag = 1 }, LONG_MS);
-}
 
 static void ends(const tr_msg *unused) { (void)unused; }
 
@@ -461,7 +467,7 @@ static void gift_body(const tr_msg *unused)
     size_t count = 0;
     await_end(dead);
     do /* one of the same bucket */
-        alive = all[count++] = tr_spawn(stays, NULL, 0);
+        alive = all[count++] = tr_spawn(waits_on, NULL, 0);
     while (slot_index(alive.id) % 64 != slot_index(dead.id) % 64);
     static struct gift stays_there, comes_back;
     uint32_t before = load_relaxed(&gift_count);

@@ -44,12 +44,15 @@ static void argument_body(const tr_msg *unused)
     CHECK_EQ(tr_connect("tcp://127.0.0.1:1", 0, NULL), TR_EINVAL);
     CHECK_EQ(tr_listen("tcp://127.0.0.1:0", NULL), TR_EINVAL);
     CHECK_EQ(tr_listen("tcp://127.0.0.1:000001", &other), TR_EINVAL);
+    CHECK_EQ(tr_listen("tcp://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1", &other), TR_EINVAL);
     CHECK_EQ(tr_socket_peer(here, address, 0), TR_EINVAL);
     CHECK_EQ(tr_socket_peer(here, NULL, sizeof address), TR_EINVAL);
     CHECK_EQ(tr_socket_peer(here, address, 4), TR_EINVAL); /* too short for the text */
     CHECK_EQ(tr_write(here, "y", 1, LONG_MS), TR_OK);      /* none of it did harm */
     CHECK_EQ(tr_read(there, &byte, 1, LONG_MS, &size), TR_OK);
     CHECK_EQ(byte, 'y');
+    tr_close(listener);
+    CHECK_EQ(tr_accept(listener, LONG_MS, &other), TR_EEND);
 }
 
 TEST(socket_edges, bad_arguments_are_told_and_do_no_harm) { run_as_root(argument_body); }
@@ -209,11 +212,14 @@ struct wish {
     int round;
 };
 
+static int begun; /* atomic: the round whose reader runs */
+
 static void wisher(const tr_msg *arg)
 {
     struct wish wish = *(const struct wish *)tr_expect(arg, sizeof wish);
     char byte;
     size_t size;
+    __atomic_store_n(&begun, wish.round, __ATOMIC_RELEASE);
     int status = tr_read(wish.socket, &byte, 1, LONG_MS, &size);
     if (wish.round % 3 == 0)
         CHECK(status == TR_OK && byte == 'x'); /* it was given */
@@ -225,13 +231,15 @@ static void race_body(const tr_msg *unused)
 {
     (void)unused;
     tr_socket listener = must_listen("tcp://127.0.0.1:0");
-    for (int round = 0; round < TRIES; round++) {
+    for (int round = 1; round <= TRIES; round++) {
         int peer = peer_connect(tr_socket_port(listener));
         struct wish wish = { must_accept(listener), round };
         tr_ref monitor;
         tr_pid reader = tr_spawn_monitor(wisher, &wish, sizeof wish, &monitor);
         tr_reason reason;
-        for (int spin = 0; spin < round % 40 * 4; spin++)
+        while (__atomic_load_n(&begun, __ATOMIC_ACQUIRE) != round)
+            tr_yield();
+        for (int spin = 0; spin < round % 64; spin++)
             tr_now_ns(); /* so that it comes at each moment of the reader's call */
         if (round % 3 == 0)
             CHECK_EQ(tr_socket_give(wish.socket, reader), TR_OK);

@@ -160,7 +160,25 @@ static void times_body(const tr_msg *unused)
             tr_sim_fail("it did not end well");
 }
 
-TEST(explore_bounds, time_passes_a_few_times_at_most_by_choice) { CHECK(explore(times_body, 100000, TR_OK).complete); }
+static void late_body(const tr_msg *unused)
+{
+    (void)unused;
+    tr_ref monitor;
+    tr_reason reason;
+    tr_spawn_monitor(sleeps, NULL, 0, &monitor);
+    tr_sim_inject(true);
+    tr_yield();
+    spins(NULL); /* what was due meanwhile has long been due when time may pass */
+    tr_sim_inject(false);
+    if (tr_await_down(monitor, TR_INFINITY, &reason) != TR_OK || reason.why != TR_WHY_NORMAL)
+        tr_sim_fail("it did not end well");
+}
+
+TEST(explore_bounds, time_passes_a_few_times_at_most_by_choice)
+{
+    CHECK(explore(times_body, 100000, TR_OK).complete);
+    explore(late_body, 300, TR_OK);
+}
 
 static int linked_ends;
 static void counts_its_end(void *watcher)

@@ -223,6 +223,22 @@ static int deadlocks(void *unused)
     return 0;
 }
 
+static void ends_at_once(const tr_msg *unused) { (void)unused; }
+static void nothing(void *unused) { (void)unused; }
+
+static int deadlocks_with_few(void *unused)
+{
+    (void)unused;
+    tr_sim_thread_join(tr_sim_thread_start(nothing, NULL)); /* an ended thread and an ended process are not listed */
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    tr_pid ended = tr_spawn(ends_at_once, NULL, 0);
+    while (tr_is_alive(ended))
+        tr_sleep(1);
+    deaf_one = tr_spawn_actor(&deaf, NULL, 0, NULL);
+    calls_for_ever(NULL);
+    return 0;
+}
+
 static void joins_its_maker(void *unused)
 {
     (void)unused;
@@ -251,6 +267,12 @@ TEST(simulator_runs, a_deadlock_lists_threads_and_processes)
     for (const char *at = text; (at = strstr(at, "    process ")) != NULL; at++)
         listed++;
     CHECK_EQ(listed, 40);
+    listen_to_stderr();
+    result = failed_run(deadlocks_with_few, NULL, NULL);
+    what_was_said();
+    CHECK_STR(result.failure, "deadlock");
+    CHECK_SAID("(deaf) is idle");
+    CHECK(strstr(text, "thread 1 ") == NULL && strstr(text, "<0.0.1>") == NULL);
     listen_to_stderr();
     result = failed_run(joins_each_other, NULL, NULL);
     what_was_said();
@@ -298,7 +320,7 @@ static int never_fails(void *unused) { return (void)unused, with_root(needs_the_
 
 #define FAULTS                                                                        \
     {                                                                                 \
-        .crash = 30000, .stall = 20000, .most = 6, .victims = "shop,store,storehouse" \
+        .crash = 30000, .stall = 20000, .most = 6, .victims = "storehouse,store,shop" \
     }
 
 TEST(simulator_runs, the_script_of_what_happened_is_the_same_run)
@@ -316,6 +338,25 @@ TEST(simulator_runs, the_script_of_what_happened_is_the_same_run)
         with_faults += drawn.script[0] != '\0';
     }
     CHECK(with_faults > 5);
+}
+
+static void keeps_injecting(const tr_msg *unused)
+{
+    (void)unused;
+    tr_pid store = tr_spawn_actor(&victim, NULL, 0, NULL);
+    tr_sim_inject(true); /* to its end, which its watcher hears of */
+    tr_critical_begin();
+    TR_SIM_CHECK(tr_is_alive(store)); /* nobody exits out of a critical section */
+    tr_critical_end();
+}
+static int injects_to_the_end(void *unused) { return (void)unused, with_root(keeps_injecting); }
+
+TEST(simulator_runs, who_watches_the_root_is_no_victim)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++)
+        CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = seed, .faults = { .crash = 1000000, .most = 100 } },
+                            injects_to_the_end, NULL, NULL),
+                 TR_OK);
 }
 
 TEST(simulator_runs, what_is_no_script_is_refused)
@@ -337,6 +378,13 @@ TEST(simulator_runs, a_script_holds_as_many_faults_as_fit)
         CHECK_EQ(tr_sim_try(&options, never_fails, NULL, &result), TR_OK);
         if (strlen(result.script) > strlen(longest.script))
             longest = result;
+    }
+    for (uint64_t seed = 1; seed <= 12; seed++) { /* nor do more than it holds do harm */
+        const tr_sim_options options = { .seed = seed,
+                                         .policy = TR_SIM_RANDOM,
+                                         .faults = { .stall = 1000000, .most = 1000 } };
+        CHECK_EQ(tr_sim_try(&options, never_fails, NULL, &result), TR_OK);
+        CHECK(strncmp(result.script, "stall@1:", 8) == 0);
     }
     size_t length = strlen(longest.script);
     CHECK(length > 400 && length < sizeof longest.script);

@@ -236,6 +236,25 @@ TEST(fiber_cache, the_last_one_put_is_the_first_one_out)
     fiber_pool_close(pool);
 }
 
+TEST(fiber_cache, a_stack_with_a_canary_is_looked_at_before_it_rests)
+{
+    struct stack_policy policy = stack_policy(), canaries = policy;
+    canaries.kernel_guards = false;
+    canaries.protected_guards = 0;
+    stack_set_policy(canaries);
+    pool = fiber_pool_open(touch_and_wait, NULL, 100);
+    fiber_cache_init(&cache, pool);
+    struct fiber *fiber = fiber_cache_get(&cache);
+    CHECK_EQ(fiber->stack.guard, STACK_GUARD_CANARY);
+    fiber_cache_put(&cache, fiber);
+    CHECK_EQ(cache.count, 1);
+    CHECK(fiber_cache_get(&cache) == fiber);
+    fiber_cache_put(&cache, fiber);
+    fiber_cache_drain(&cache);
+    fiber_pool_close(pool);
+    stack_set_policy(policy);
+}
+
 TEST(fiber_cache, fibers_pass_through_the_pool_and_none_is_lost)
 {
     enum { COUNT = 500 };

@@ -162,6 +162,68 @@ TEST(reclaim, reclaimer_with_a_context_releases_what_was_handed_off)
     reclaim_stop(NULL);
 }
 
+TEST(reclaim, reclaimer_with_a_context_may_do_without_settling)
+{
+    struct reclaim_bin bin;
+    int context;
+    reclaim_bin_init(&bin);
+    CHECK(reclaim_start(RECLAIM_THREAD, &context, NULL));
+    retire_many(&bin, 700);
+    reclaim_bin_handoff(&bin, NULL);
+    while (atomic_load(&released) < 700)
+        sched_yield();
+    CHECK(last_context == &context);
+    reclaim_stop(NULL);
+}
+
+TEST(reclaim, batches_grow_with_what_comes_up_to_a_limit_and_shrink_again)
+{
+    struct reclaim_bin bin;
+    int64_t count = 0;
+    reclaim_bin_init(&bin);
+    reclaim_thread_online();
+    CHECK(reclaim_start(RECLAIM_INLINE, NULL, NULL));
+    reclaim_submit(&bin); /* nothing: nothing happens */
+    for (int round = 0; round < 20; round++, count += 3 * RECLAIM_BATCH_MOST) {
+        retire_many(&bin, 3 * RECLAIM_BATCH_MOST);
+        reclaim_submit(&bin); /* the one before waits: this one, too */
+        reclaim_release_ripe(&bin, NULL);
+        CHECK(bin.limit <= RECLAIM_BATCH_MOST);
+    }
+    CHECK_EQ(bin.limit, RECLAIM_BATCH_MOST);
+    for (int round = 0; round < 20; round++, count++) {
+        retire_many(&bin, 1);
+        reclaim_submit(&bin);
+        reclaim_release_ripe(&bin, NULL);
+    }
+    CHECK_EQ(bin.limit, RECLAIM_BATCH_LEAST);
+    reclaim_bin_handoff(&bin, NULL);
+    reclaim_stop(NULL);
+    CHECK_EQ(released, count);
+}
+
+static void *pass_barriers(void *nothing)
+{
+    for (int i = 0; i < 40; i++)
+        reclaim_barrier(NULL);
+    return nothing;
+}
+
+TEST(reclaim, barriers_of_several_threads_need_no_reclaimer)
+{
+    struct reclaim_bin bin;
+    pthread_t threads[3];
+    reclaim_bin_init(&bin);
+    retire_many(&bin, 3);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, pass_barriers, NULL), 0);
+    reclaim_barrier(&bin);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    reclaim_release_ripe(&bin, NULL);
+    CHECK_EQ(released, 3);
+}
+
 TEST(reclaim, stop_releases_everything_and_start_works_again)
 {
     for (int64_t round = 1; round <= 5; round++) {

@@ -77,6 +77,15 @@ TEST(tick, a_gap_that_was_forgotten_counts_as_the_longest_of_those)
     pause_at(now);
 }
 
+TEST(tick, a_deadline_that_is_not_due_or_within_the_slack_stands)
+{
+    publish(start);
+    int64_t deadline = start + 5 * NS_PER_MS;
+    CHECK_EQ(tick_due(start, deadline, deadline - 1), deadline);
+    CHECK_EQ(tick_due(start, deadline, deadline + NS_PER_MS), deadline); /* its gap is short so far */
+    pause_at(start + 10 * NS_PER_MS);
+}
+
 TEST(tick, an_exact_deadline_is_left_alone)
 {
     publish(start);
