@@ -288,15 +288,18 @@ void actor_exit(struct actor *self, struct notice *notice, bool own)
 void actor_faulted(struct actor *self, struct notice *notice)
 {
     struct worker *worker = worker_self();
+    bool stops = (self->traits & TRAIT_ENDING) != 0;
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
-    if ((self->traits & TRAIT_ENDING) != 0 && (self->traits & TRAIT_REPORTING) != 0) {
+    if (stops && (self->traits & TRAIT_REPORTING) != 0) {
         notice_drop(&worker->context,
                     notice); /* the callback that was to show its state has failed: it ends for its first reason */
     } else {
         set_ending(&worker->context, self, notice); /* GS-34: `ended` itself may have failed */
     }
     report_end(self, self->ending);
+    if (stops)
+        send_stop_reply(&worker->context, self); /* GS-33: whatever becomes of `ended` */
     actor_die(&worker->context, self, self->ending);
 }
 

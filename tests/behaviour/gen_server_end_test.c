@@ -3,8 +3,10 @@
 
 enum { GO_STOP = 1, GO_CRASH, GO_BAD, GO_STOP_REPLY, WAIT };
 
+static int *volatile nowhere;
+
 struct ender {
-    bool crash_in_terminate;
+    bool crash_in_terminate, fault_in_terminate;
 };
 
 static int go(const tr_msg *message)
@@ -21,6 +23,7 @@ static int ender_init(void *state, const tr_msg *arg)
 {
     struct ender *ender = state;
     ender->crash_in_terminate = tr_size(arg) > 0;
+    ender->fault_in_terminate = tr_size(arg) > 2;
     return TR_OK;
 }
 
@@ -46,12 +49,14 @@ static int ender_info(void *state, const tr_msg *message)
     return TR_OK;
 }
 
-static void ender_terminate(void *state, const tr_reason *reason)
+__attribute__((no_sanitize("undefined"))) static void ender_terminate(void *state, const tr_reason *reason)
 {
     const struct ender *ender = state;
     note("terminate%d", (int)reason->why);
     if (tr_same(tr_whereis("ender"), tr_self()))
         note("named");
+    if (ender->fault_in_terminate)
+        *nowhere = 1;
     tr_assert(!ender->crash_in_terminate);
 }
 
@@ -221,6 +226,21 @@ static void reply_after_terminate(void)
     CHECK_EQ(answer, 6);
 }
 TEST(gen_server_end, stop_reply_runs_terminate_first) { run(reply_after_terminate); }
+
+static void reply_after_fault(void)
+{
+    tr_pid pid;
+    tr_ref monitor;
+    tr_reason reason;
+    int answer = 0;
+    CHECK_EQ(tr_start_monitor(&(tr_child){ .server = &ender, .arg = "xy", .arg_size = 3 }, &pid, &monitor), TR_OK);
+    RULE("GS-33");
+    CHECK_EQ(tr_call(pid, GO_STOP_REPLY, NULL, 0, &answer, sizeof answer, 5000), TR_OK);
+    CHECK_EQ(answer, 6);
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
+    CHECK_EQ(reason.why, TR_WHY_FAULT);
+}
+TEST(gen_server_end, a_fault_in_terminate_does_not_withhold_the_reply) { run(reply_after_fault); }
 
 static void crash_in_terminate(void)
 {
