@@ -115,6 +115,7 @@ static tr_reason reason_of(enum why why)
 
 static void is_born(struct slot *slot, tr_pid pid, bool trap)
 {
+    model_did();
     slot->pid = pid;
     slot->alive = true;
     slot->trap = trap;
@@ -389,6 +390,6 @@ static void end(void)
 
 int main(int argc, char **argv)
 {
-    static const struct model links = { "links", operations, TR_COUNT(operations), 400, begin, apply, end };
+    static const struct model links = { "links", operations, TR_COUNT(operations), 400, 1000000, begin, apply, end };
     return model_main(argc, argv, &links);
 }

@@ -250,6 +250,7 @@ static void ask_info(int which)
     size_t count = 0, wanted = 0;
     if (tr_nobody(slot->pid))
         return;
+    model_did();
     EXPECT_EQ(tr_is_alive(slot->pid), slot->alive);
     EXPECT_EQ(tr_info(slot->pid, &info), slot->alive ? TR_OK : TR_ENOPROC);
     if (!slot->alive)

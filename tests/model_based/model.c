@@ -33,26 +33,27 @@
 
 enum { SCRIPT_MOST = 1 << 20, DIFFERENT = 3, HANG_S = 60 * SLOW, SHRINK_HANG_S = 15 * SLOW, SHRINK_S = 120 * SLOW };
 enum { PATIENCE_MS = 30000 * SLOW, SHRINK_PATIENCE_MS = 3000 * SLOW, TRIES_MOST = 10, REPEATS_MOST = 300 };
-enum { MANY_WORKERS = 8, WANDER_ONE_IN = 16 };
+enum { MANY_WORKERS = 8, WANDER_ONE_IN = 16, FEWER = SLOW > 1 ? 10 : 1 };
 
 static const struct model *model;
 static const char *program;
 static struct command *script;
 static int script_length;
-static bool shrinking, several_workers;
+static bool shrinking, several_workers, did;
 static int repeats = 1; /* how often a child runs the script at hand */
 
 static struct {
     uint64_t seed;
     int64_t commands, length, workers, must_differ;
     const char *script;
-} settings = { .commands = 100000 / SLOW };
+} settings;
 
 /* What a child tells; shared. */
 static struct {
     uint64_t steps; /* atomic: grows as long as it gets on */
     int64_t number; /* of the script, from 0 */
     int64_t at;     /* index of the command */
+    int64_t done;   /* commands that were carried out */
     char what[512]; /* "" as long as nothing differs */
 } * told;
 
@@ -150,8 +151,6 @@ static void generate(int64_t number, int length)
     }
 }
 
-static int64_t script_count(void) { return (settings.commands + settings.length - 1) / settings.length; }
-
 /* ---- in the child: running */
 
 void model_differs(const char *file, int line, const char *format, ...)
@@ -184,6 +183,8 @@ void model_same_reason(const tr_reason *real, const tr_reason *expected, const c
         model_differs(file, line, "%s is %s, the model says %s", what, tr_reason_text(real, a, sizeof a),
                       tr_reason_text(expected, b, sizeof b));
 }
+
+void model_did(void) { did = true; }
 
 int64_t model_patience_ms(void) { return shrinking ? SHRINK_PATIENCE_MS : PATIENCE_MS; }
 
@@ -220,19 +221,24 @@ static void run_script(void)
     model->begin();
     for (told->at = 0; told->at < script_length; told->at++) {
         model_wander();
+        did = false;
         model->apply(&script[told->at]);
+        told->done += did;
         __atomic_fetch_add(&told->steps, 1, __ATOMIC_RELAXED);
     }
     model->end();
 }
 
-/* The body of the runtime's first process: the script, or (length 0) all that the seed gives. */
+/* The body of the runtime's first process: the script (length 0), or scripts that the seed gives until enough commands
+ * have been carried out. */
 static void drive(const tr_msg *arg)
 {
     int length = *(const int *)tr_expect(arg, sizeof length);
     for (int i = 0; length == 0 && i < repeats; i++)
         run_script();
-    for (told->number = 0; length > 0 && told->number < script_count(); told->number++) {
+    /* a script has many that are carried out; if none ever were, it would end all the same */
+    for (told->number = 0; length > 0 && told->done < settings.commands && told->number < settings.commands;
+         told->number++) {
         generate(told->number, length);
         run_script();
     }
@@ -436,8 +442,10 @@ static void report(int workers)
 static int run_all(int workers)
 {
     bool good = settings.script != NULL ? run_child(workers, 0) : run_child(workers, (int)settings.length);
-    if (good)
+    if (good) {
+        printf("%" PRId64 " commands carried out with %d worker%s\n", told->done, workers, workers == 1 ? "" : "s");
         return settings.must_differ != 0;
+    }
     if (settings.script == NULL)
         generate(told->number, (int)settings.length);
     report(workers);
@@ -449,6 +457,7 @@ static int run_all(int workers)
 static void read_settings(int argc, char **argv)
 {
     settings.length = model->length;
+    settings.commands = model->commands / FEWER;
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         size_t size = value == NULL ? 0 : (size_t)(value - argv[i]);

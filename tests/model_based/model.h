@@ -9,7 +9,8 @@
  * A model is a table of operations, with the ranges of their arguments, and a function that applies a command to the
  * runtime and to the model and compares them. Commands name things by small numbers (slots), and every list of commands
  * must be one that can be run: what makes no sense at the moment does nothing. So any part of a failing list can be run
- * by itself, and the shrinker (model.c) takes out whatever the failure does not need.
+ * by itself, and the shrinker (model.c) takes out whatever the failure does not need. A run goes on until `commands` of
+ * them were carried out; those that did nothing do not count.
  *
  * All of a model runs in one process of the runtime, the driver. It sends orders to others and, before it compares,
  * waits for events: ends that it monitors, replies, lengths of mailboxes. So it says the same whatever the number of
@@ -61,6 +62,7 @@ struct model {
     const struct operation *operations;
     int operation_count;
     int length;          /* commands in a script, unless asked for otherwise */
+    int64_t commands;    /* to be carried out in a run, unless asked for otherwise */
     void (*begin)(void); /* the world is empty */
     void (*apply)(const struct command *command);
     void (*end)(void);
@@ -88,6 +90,9 @@ struct patience {
     int64_t since_ns;
 };
 void model_wait(struct patience *patience, const char *what);
+
+/* The command at hand was carried out: it made sense at the moment. A run is over after so many of these. */
+void model_did(void);
 
 /* Where there are several workers, the caller now and then goes on on another one. */
 void model_wander(void);

@@ -52,6 +52,7 @@ UNUSED static int let(tr_pid pid, struct order *order)
 {
     int status = tr_call(pid, PUPPET_ORDER, order, sizeof *order, order, sizeof *order, model_patience_ms());
     EXPECT(status != TR_ETIMEDOUT);
+    model_did();
     return status;
 }
 
@@ -130,6 +131,7 @@ UNUSED static tr_reason end_puppet(tr_pid pid, enum end end, int code)
 UNUSED static void expect_down(tr_ref monitor, const tr_reason *expected)
 {
     tr_reason reason;
+    model_did();
     EXPECT_EQ(tr_await_down(monitor, model_patience_ms(), &reason), TR_OK);
     if (expected->why == TR_WHY_FAULT)
         EXPECT_EQ(reason.why, TR_WHY_FAULT);

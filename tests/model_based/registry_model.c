@@ -74,6 +74,7 @@ static tr_pid pid_of(int name)
 
 static void is_born(struct slot *slot, tr_pid pid, int name)
 {
+    model_did();
     *slot = (struct slot){ .pid = pid, .alive = true, .down = tr_monitor(pid), .name = name };
 }
 
@@ -107,6 +108,7 @@ static void let_somebody(bool puppets, struct order *order)
             must_let(slots[i].pid, order);
             return;
         }
+    model_did();
     order->run(order);
 }
 
@@ -161,6 +163,7 @@ static void word(int name, bool cast)
     int64_t value = ++next_word;
     if (holder != NULL && holder->word_count == WORDS_MOST)
         return;
+    model_did();
     if (cast)
         EXPECT_EQ(tr_cast(tr_name(names[name]), PUPPET_WORD, &value, sizeof value), TR_OK);
     else
@@ -185,6 +188,7 @@ static void watch(int name)
     static const tr_reason noproc = { .why = TR_WHY_NOPROC };
     if (holder != NULL && holder->monitor_count == MONITORS_MOST)
         return;
+    model_did();
     tr_ref monitor = tr_monitor(tr_name(names[name]));
     if (holder == NULL)
         expect_down(monitor, &noproc);
@@ -206,6 +210,7 @@ static void ask_info(const struct slot *slot)
     tr_process_info info;
     if (tr_nobody(slot->pid))
         return;
+    model_did();
     EXPECT_EQ(tr_info(slot->pid, &info), slot->alive ? TR_OK : TR_ENOPROC);
     if (!slot->alive)
         return;
@@ -273,7 +278,10 @@ static void apply(const struct command *command)
     case CALL: call_it(first); break;
     case MONITOR: watch(first); break;
     case SIGNAL: signal_it(first); break;
-    case ALIVE: EXPECT_EQ(tr_is_alive(tr_name(names[first])), holder_of(first) != NULL); break;
+    case ALIVE:
+        model_did();
+        EXPECT_EQ(tr_is_alive(tr_name(names[first])), holder_of(first) != NULL);
+        break;
     case INFO: ask_info(&slots[first]); break;
     case TAKE: take(&slots[first]); break;
     case END: end_it(&slots[first], second); break;
@@ -304,6 +312,8 @@ static void end(void)
 
 int main(int argc, char **argv)
 {
-    static const struct model registry = { "registry", operations, TR_COUNT(operations), 400, begin, apply, end };
+    static const struct model registry = {
+        "registry", operations, TR_COUNT(operations), 400, 1000000, begin, apply, end
+    };
     return model_main(argc, argv, &registry);
 }

@@ -93,6 +93,7 @@ static void new_supervisor(const int *arguments)
                                .backoff_ms = model.backs_off ? 3600000 : 0,
                                .backoff_max_ms = model.backs_off ? 3600000 : 0 };
     model.allowed = is.intensity == TR_ZERO ? 0 : is.intensity;
+    model_did();
     int status = tr_start_monitor(&(tr_child){ .id = "top", .supervisor = &is }, &real, &real_down);
     if (bad) {
         EXPECT_EQ(status, TR_ESPEC);
@@ -219,10 +220,16 @@ static void terminate_pid(int slot)
     let_go(entry);
 }
 
+static bool runs(int slot)
+{
+    const struct entry *entry = entry_of(slot);
+    return entry != NULL && entry->state == RUNNING;
+}
+
 static void crash(int slot, int how)
 {
     struct entry *entry = entry_of(slot);
-    if (entry == NULL || entry->state != RUNNING)
+    if (entry == NULL)
         return;
     tr_pid pid = pids[slot];
     tr_reason reason = TR_SHUTDOWN;
@@ -280,9 +287,11 @@ static void apply(const struct command *command)
         new_supervisor(arguments);
     if (command->operation == PLAN)
         set_plan(slot, arguments[1]);
-    if (!model.alive || command->operation == NEW || command->operation == PLAN)
+    if (!model.alive || command->operation == NEW || command->operation == PLAN ||
+        (command->operation == CRASH && !runs(slot)))
         return;
     bool pooled = is_pooled();
+    model_did();
     switch (command->operation) {
     case START: start_child(&wanted); break;
     case TERMINATE: terminate_id(slot); break;
@@ -308,7 +317,7 @@ static void begin(void)
     memset(plans, 0, sizeof plans);
     memset(real_plans, 0, sizeof real_plans);
     memset(seen, 0, sizeof seen);
-    event_count = real_event_count = gone_count = 0;
+    event_count = real_event_count = real_events_begun = gone_count = 0;
 }
 
 static void end(void)
@@ -320,6 +329,7 @@ static void end(void)
 
 int main(int argc, char **argv)
 {
-    static const struct model supervisors = { "supervisors", operations, TR_COUNT(operations), 200, begin, apply, end };
+    static const struct model supervisors = { "supervisors", operations, TR_COUNT(operations), 200, 1000000, begin,
+                                              apply,         end };
     return model_main(argc, argv, &supervisors);
 }

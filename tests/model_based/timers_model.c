@@ -1,9 +1,9 @@
 /* timers_model.c: timers: long ones that are read, cancelled by anybody and end with their receiver, and short ones that
  * fire (TMR-01 to TMR-08).
  *
- * A long timer is due in hours: it fires in no script. A short one is due in 0 to 2 ms; the driver waits for what it
- * sends. Two short ones for one receiver arrive in the order of their due times, for the second is set later and is due
- * no earlier, a millisecond apart. */
+ * A long timer is due in hours: it fires in no script. A short one is due in 0 to 2 ms, and the driver waits for what it
+ * sends before it does anything else. Only those of a pair are under way at once, for one receiver: one due at once,
+ * and one that is set after it and due in 2 ms, so that they arrive in the order in which they were set. */
 #include "puppet.h"
 
 enum { SLOTS = 4, TIMERS = 8, WORDS_MOST = 64, HOUR_MS = 3600000, DRIVER = SLOTS };
@@ -103,6 +103,7 @@ static void let_somebody(bool puppets, struct order *order)
             must_let(slots[i].pid, order);
             return;
         }
+    model_did();
     order->run(order);
 }
 
@@ -181,7 +182,7 @@ static void set_short(struct timer *timer, int to, int64_t ms, int kind)
     }
 }
 
-/* Due 2 ms after the other, however long it takes to set them. */
+/* The second is due at least 2 ms after the first, however long it takes to set them. */
 static void set_pair(int to)
 {
     struct slot *slot = &slots[to];
@@ -226,6 +227,7 @@ static void cancel_async(struct timer *timer)
 {
     if (!timer->used)
         return;
+    model_did();
     EXPECT_EQ(tr_timer_cancel_async(timer->id), TR_OK);
     const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_TIMER }, model_patience_ms());
     EXPECT(message != NULL);
@@ -264,6 +266,7 @@ static void spawn(struct slot *slot)
 {
     if (slot->alive)
         return;
+    model_did();
     tr_pid pid = tr_spawn(puppet, NULL, 0);
     *slot = (struct slot){ .pid = pid, .alive = true, .down = tr_monitor(pid) };
     for (int i = 0; i < TIMERS; i++) /* they are of the process that was here before */
@@ -311,6 +314,6 @@ static void end(void)
 
 int main(int argc, char **argv)
 {
-    static const struct model model = { "timers", operations, TR_COUNT(operations), 300, begin, apply, end };
+    static const struct model model = { "timers", operations, TR_COUNT(operations), 300, 100000, begin, apply, end };
     return model_main(argc, argv, &model);
 }

@@ -24,6 +24,7 @@ static void begin(void)
 static void apply(const struct command *command)
 {
     int which = command->arguments[0];
+    model_did();
     switch (command->operation) {
     case ADD:
         expected[which] += command->arguments[1];
@@ -41,6 +42,6 @@ static void end(void) {}
 
 int main(int argc, char **argv)
 {
-    static const struct model toy = { "toy", operations, TR_COUNT(operations), 200, begin, apply, end };
+    static const struct model toy = { "toy", operations, TR_COUNT(operations), 200, 100000, begin, apply, end };
     return model_main(argc, argv, &toy);
 }
