@@ -137,7 +137,7 @@ class Workshop:
 
 def first_words(said):
     lines = said.splitlines()
-    telling = [line for line in lines if line.startswith(("simulation ", "WARNING: ThreadSanitizer"))]
+    telling = [line for line in lines if line.startswith(("simulation ", "DIFFERS", "WARNING: ThreadSanitizer"))]
     failed = [line for line in lines if "failed" in line or "FAILED" in line]
     return next(iter(telling + failed), said[-100:])
 
