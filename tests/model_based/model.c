@@ -1,4 +1,4 @@
-/* model.c: the generator, the runner and the shrinker of the model-based tests.
+/* model.c: the runner and the shrinker of the model-based tests; script.h has the generator.
  *
  *     main --+-- for each number of workers: a child process runs all scripts --differs, crashes, hangs--+
  *            |                                                                                            v
@@ -9,7 +9,7 @@
  * came and what differs. Shrinking is delta debugging: leave out ever smaller pieces as long as the rest still fails,
  * then make the arguments small. A script that fails only now and then is run several times before a part of it counts
  * as good. */
-#include "model.h"
+#include "script.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,14 +31,11 @@
 #define SLOW 1
 #endif
 
-enum { SCRIPT_MOST = 1 << 20, DIFFERENT = 3, HANG_S = 60 * SLOW, SHRINK_HANG_S = 15 * SLOW, SHRINK_S = 120 * SLOW };
+enum { DIFFERENT = 3, HANG_S = 60 * SLOW, SHRINK_HANG_S = 15 * SLOW, SHRINK_S = 120 * SLOW };
 enum { PATIENCE_MS = 30000 * SLOW, SHRINK_PATIENCE_MS = 3000 * SLOW, TRIES_MOST = 10, REPEATS_MOST = 300 };
 enum { MANY_WORKERS = 8, WANDER_ONE_IN = 16, FEWER = SLOW > 1 ? 10 : 1 };
 
-static const struct model *model;
 static const char *program;
-static struct command *script;
-static int script_length;
 static bool shrinking, several_workers, did;
 static int repeats = 1; /* how often a child runs the script at hand */
 
@@ -56,100 +53,6 @@ static struct {
     int64_t done;   /* commands that were carried out */
     char what[512]; /* "" as long as nothing differs */
 } * told;
-
-/* ---- commands as text */
-
-static void print_command(FILE *to, const struct command *command)
-{
-    const struct operation *operation = &model->operations[command->operation];
-    fputs(operation->name, to);
-    for (int i = 0; i < ARGUMENTS_MOST && operation->arguments[i].below > 0; i++) {
-        const struct argument *argument = &operation->arguments[i];
-        if (argument->words != NULL)
-            fprintf(to, " %s", argument->words[command->arguments[i]]);
-        else
-            fprintf(to, " %d", command->arguments[i]);
-    }
-    fputc('\n', to);
-}
-
-static int read_argument(const struct argument *argument, const char *word)
-{
-    for (int i = 0; argument->words != NULL && i < argument->below; i++)
-        if (strcmp(argument->words[i], word) == 0)
-            return i;
-    char *end;
-    long value = strtol(word, &end, 10);
-    return argument->words != NULL || *end != '\0' || value < 0 || value >= argument->below ? -1 : (int)value;
-}
-
-/* False: the line is no command. */
-static bool read_command(char *line, struct command *command)
-{
-    char *rest = NULL, *word = strtok_r(line, " \n", &rest);
-    command->operation = 0;
-    while (command->operation < model->operation_count && strcmp(model->operations[command->operation].name, word) != 0)
-        command->operation++;
-    if (command->operation == model->operation_count)
-        return false;
-    const struct operation *operation = &model->operations[command->operation];
-    for (int i = 0; i < ARGUMENTS_MOST && operation->arguments[i].below > 0; i++) {
-        word = strtok_r(NULL, " \n", &rest);
-        command->arguments[i] = word == NULL ? -1 : read_argument(&operation->arguments[i], word);
-        if (command->arguments[i] < 0)
-            return false;
-    }
-    return strtok_r(NULL, " \n", &rest) == NULL;
-}
-
-static void read_script(const char *path)
-{
-    char line[256];
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-    script_length = 0;
-    while (file != NULL && script_length < SCRIPT_MOST && fgets(line, sizeof line, file) != NULL) {
-        if (line[0] == '#' || line[0] == '\n')
-            continue;
-        if (!read_command(line, &script[script_length++])) {
-            fprintf(stderr, "command %d is none: %s\n", script_length, line);
-            exit(2);
-        }
-    }
-    if (file == NULL) {
-        perror(path);
-        exit(2);
-    }
-    if (file != stdin)
-        fclose(file);
-}
-
-/* ---- the generator: script `number` of the seed is always the same */
-
-static uint32_t roll(uint64_t *state, uint32_t below)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return below == 0 ? 0 : (uint32_t)((z ^ (z >> 31)) % below);
-}
-
-static void generate(int64_t number, int length)
-{
-    uint64_t state = settings.seed * UINT64_C(0xd1342543de82ef95) + (uint64_t)number * UINT64_C(0xaf251af3b0f025b5);
-    int total = 0;
-    for (int i = 0; i < model->operation_count; i++)
-        total += model->operations[i].weight;
-    for (script_length = 0; script_length < length; script_length++) {
-        struct command *command = &script[script_length];
-        int chosen = (int)roll(&state, (uint32_t)total);
-        memset(command, 0, sizeof *command);
-        while (chosen >= model->operations[command->operation].weight)
-            chosen -= model->operations[command->operation++].weight;
-        const struct operation *operation = &model->operations[command->operation];
-        for (int i = 0; i < ARGUMENTS_MOST && operation->arguments[i].below > 0; i++)
-            command->arguments[i] = (int)roll(&state, (uint32_t)operation->arguments[i].below);
-    }
-}
 
 /* ---- in the child: running */
 
@@ -239,7 +142,7 @@ static void drive(const tr_msg *arg)
     /* a script has many that are carried out; if none ever were, it would end all the same */
     for (told->number = 0; length > 0 && told->done < settings.commands && told->number < settings.commands;
          told->number++) {
-        generate(told->number, length);
+        generate(settings.seed, told->number, length);
         run_script();
     }
 }
@@ -447,7 +350,7 @@ static int run_all(int workers)
         return settings.must_differ != 0;
     }
     if (settings.script == NULL)
-        generate(told->number, (int)settings.length);
+        generate(settings.seed, told->number, (int)settings.length);
     report(workers);
     if (settings.script == NULL)
         say_rerun(stderr, workers);
