@@ -27,7 +27,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 LIST = pathlib.Path(__file__).with_name("LIST")
 MODELS = TOP / "tests/models/run"
 FIELDS = ("mutant", "why", "file", "old", "new", "kind", "target", "run")
-KINDS = ("unit", "simulation", "exhaustive", "TSan", "Promela")
+KINDS = ("unit", "model", "simulation", "exhaustive", "TSan", "Promela")
 BUILD_S, CATCHER_S = 900, 300
 EVIDENCE = {"TSan": "WARNING: ThreadSanitizer: data race"}
 
