@@ -335,7 +335,7 @@ if(TR_CHECKS)
     troupe_register(install COMMAND sh "${PROJECT_SOURCE_DIR}/tests/install/run"
         "${CMAKE_COMMAND}" "${CMAKE_GENERATOR}" "${PROJECT_BINARY_DIR}" "${CMAKE_C_COMPILER}")
     if(TR_SANITIZE STREQUAL "" AND NOT TR_DEBUG AND NOT CMAKE_CROSSCOMPILING)
-        troupe_register(mutants COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/mutants/run.py" --kind unit,simulation,exhaustive
+        troupe_register(mutants COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/mutants/run.py" --kind unit,model,simulation,exhaustive
             PROCESSORS 2 TIMEOUT 1800)
     endif()
     if(EXISTS "${PROJECT_SOURCE_DIR}/tests/models/run") # mutants of kind Promela, too

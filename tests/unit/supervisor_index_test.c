@@ -1,7 +1,7 @@
 /* supervisor_index_test.c: the children's indexes and shared specs where chance does not lead: children far from their
  * home, ids of one hash, specs that differ in one thing only; and that the walker sees whatever is broken. */
 #include "../../behaviours/children.h"
-#include "behaviour.h"
+#include "behaviour/behaviour.h"
 
 static _Alignas(SPEC_ALIGN) char packed_bytes[512];
 
