@@ -132,6 +132,10 @@ if(TARGET troupe_sim)
         endif()
         set(target sim_${folder}_${name})
         add_executable(${target} ${source} tests/simulation/runner.c)
+        if(target STREQUAL "sim_simulation_cache") # the service itself, simulated
+            list(FILTER cache_sources EXCLUDE REGEX "/main\\.c$")
+            target_sources(${target} PRIVATE ${cache_sources})
+        endif()
         target_include_directories(${target} PRIVATE tests runtime)
         target_compile_definitions(${target} PRIVATE _GNU_SOURCE HARNESS_PLAIN HARNESS_SIM)
         target_link_libraries(${target} PRIVATE troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
@@ -149,8 +153,9 @@ if(TARGET troupe_sim)
         _GNU_SOURCE HARNESS_PLAIN BATCHED=$<IF:$<BOOL:${TR_SANITIZE}>,0,1>)
     target_link_libraries(simulation_batches PRIVATE troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
     set_target_properties(simulation_batches PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
-    # 1,000 runs, all of them twice
-    foreach(name simulation_crash simulation_order simulation_time rules_link behaviour_supervisor_restart)
+    # so many seeds of each, all of them twice
+    foreach(name simulation_crash simulation_order simulation_time simulation_stream simulation_network simulation_starved
+            simulation_service simulation_cache rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
     endforeach()
     # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in for
@@ -172,6 +177,8 @@ if(TARGET troupe_sim)
         troupe_register(simulation.batches COMMAND ${launcher} $<TARGET_FILE:simulation_batches>)
         troupe_register(simulation.orders
             COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/orders" $<TARGET_FILE:sim_simulation_explore>)
+        troupe_register(simulation.faults
+            COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/faults" $<TARGET_FILE:sim_simulation_network>)
     endif()
     troupe_register(simulation.imports
         COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/imports" "${PROJECT_BINARY_DIR}/CMakeFiles/runtime_sim.dir")
