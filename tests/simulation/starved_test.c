@@ -83,6 +83,34 @@ static void nothing_to_be_had(void)
 }
 TEST(starved, out_of_descriptors_is_a_limit_and_passes) { simulate(0, nothing_to_be_had); }
 
+static int64_t fed_ns;
+
+static void feeder(const tr_msg *arg)
+{
+    (void)arg;
+    await_tag(GO);
+    tr_sleep(3000 + tr_sim_random(2000)); /* by now the acceptor looks only once in a second */
+    fed_ns = tr_now_ns();
+}
+
+static void fed_at_once(void)
+{
+    tr_socket listener = must_listen(0), here, there;
+    int port = tr_socket_port(listener);
+    tr_ref monitor;
+    make_pair(&here, &there);
+    tr_spawn_monitor(guest, &port, sizeof port, &monitor);
+    tr_sleep(1000);
+    tr_sim_descriptors(0);
+    give_to_new(here, feeder); /* its end closes it */
+    tr_socket accepted = must_accept(listener);
+    CHECK(fed_ns > 0 && tr_now_ns() - fed_ns < 100 * 1000000);
+    tr_sim_descriptors(-1);
+    give_to_new(accepted, host);
+    await_all(&monitor, 1);
+}
+TEST(starved, a_socket_that_closes_feeds_who_waits) { simulate(0, fed_at_once); }
+
 /* ---- now and then there is none, or no memory */
 
 static void tolerant_guest(const tr_msg *arg)

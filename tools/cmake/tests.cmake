@@ -155,7 +155,7 @@ if(TARGET troupe_sim)
     set_target_properties(simulation_batches PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
     # so many seeds of each, all of them twice
     foreach(name simulation_crash simulation_order simulation_time simulation_stream simulation_network simulation_starved
-            simulation_service simulation_cache rules_link behaviour_supervisor_restart)
+            simulation_service simulation_cache simulation_owner rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
     endforeach()
     # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in for
