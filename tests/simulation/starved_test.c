@@ -83,6 +83,25 @@ static void nothing_to_be_had(void)
 }
 TEST(starved, out_of_descriptors_is_a_limit_and_passes) { simulate(0, nothing_to_be_had); }
 
+static void active_looks_again(void)
+{
+    tr_socket listener = must_listen(0), other = must_listen(0);
+    int port = tr_socket_port(listener);
+    tr_ref monitor;
+    CHECK_EQ(tr_socket_active(other, 1), TR_OK); /* active mode has its own descriptor from here on */
+    tr_spawn_monitor(guest, &port, sizeof port, &monitor);
+    tr_sleep(1000);
+    tr_sim_descriptors(0);
+    CHECK_EQ(tr_socket_active(listener, 1), TR_OK);
+    CHECK(tr_receive_match(&(tr_match){ .tag = TR_MSG_SOCKET }, 500) == NULL);
+    tr_sim_descriptors(-1); /* nobody tells, and nothing is closed */
+    const tr_socket_event *event = tr_body(await_tag(TR_MSG_SOCKET));
+    CHECK_EQ(event->what, TR_SOCKET_CONNECTION);
+    give_to_new(event->accepted, host);
+    await_all(&monitor, 1);
+}
+TEST(starved, an_active_listener_looks_again_by_itself) { simulate(0, active_looks_again); }
+
 static int64_t fed_ns;
 
 static void feeder(const tr_msg *arg)
