@@ -188,3 +188,74 @@ static void crowd(void)
     await_all(monitors, CROWD);
 }
 TEST(owner, an_active_listener_tells_of_all_who_wait) { simulate(0, crowd); }
+
+/* ---- whoever crashes */
+
+enum { RELAY = 4000 };
+
+static void relay_sender(const tr_msg *arg)
+{
+    char data[400] = { 0 };
+    size_t size;
+    tr_socket socket = socket_of(arg);
+    int status = TR_OK;
+    for (size_t sent = 0; sent < RELAY && status == TR_OK; sent += sizeof data)
+        status = tr_write(socket, data, sizeof data, TR_INFINITY);
+    if (status == TR_OK)
+        status = tr_shutdown_write(socket);
+    while (status == TR_OK)
+        status = tr_read(socket, data, sizeof data, TR_INFINITY, &size);
+    CHECK(status == TR_EEND || status == TR_EIO);
+}
+
+static void relay(const tr_msg *arg);
+
+/* Linked: who gives and crashes before it has said so takes the other with it. */
+static void hand_on(tr_socket socket)
+{
+    tr_pid to = tr_spawn_with(relay, &socket, sizeof socket,
+                              &(tr_spawn_options){ .label = "relay", .flags = TR_SPAWN_LINK });
+    int status = tr_socket_give(socket, to);
+    CHECK(status == TR_OK || status == TR_ENOPROC);
+    if (status != TR_OK)
+        tr_close(socket);
+    tr_send(to, GO, NULL, 0);
+}
+
+/* Reads a while, by call or by messages, and hands the socket on; each may crash at any of this. */
+static void relay(const tr_msg *arg)
+{
+    char data[300];
+    size_t size;
+    tr_socket socket = socket_of(arg);
+    await_tag(GO);
+    for (uint32_t reads = 1 + tr_sim_random(4); reads > 0; reads--)
+        if (tr_read(socket, data, sizeof data, TR_INFINITY, &size) != TR_OK)
+            return;
+    CHECK_EQ(tr_socket_active(socket, 2), TR_OK);
+    for (const tr_socket_event *event; (event = tr_body(await_tag(TR_MSG_SOCKET)))->what != TR_SOCKET_PASSIVE;)
+        if (event->what != TR_SOCKET_DATA)
+            return;
+    hand_on(socket);
+}
+
+static void crashing_relays(void)
+{
+    enum { CHAINS = 3 };
+    tr_ref monitors[CHAINS];
+    tr_socket listener = must_listen(0);
+    tr_trap_exit(true);
+    tr_sim_inject(true);
+    for (int i = 0; i < CHAINS; i++) {
+        tr_socket here = must_connect(tr_socket_port(listener));
+        tr_pid sender = tr_spawn_monitor(relay_sender, &here, sizeof here, &monitors[i]);
+        CHECK_EQ(tr_socket_give(here, sender), TR_OK);
+        hand_on(must_accept(listener));
+    }
+    await_all(monitors, CHAINS);
+}
+SIM_TEST(owner, who_crashes_with_a_socket_leaves_nobody_waiting,
+         .faults = { .crash = 20000, .most = 5, .victims = "relay" })
+{
+    simulate(0, crashing_relays);
+}
