@@ -24,14 +24,15 @@ static struct sim_file files[SIM_FILES_MOST];
 static struct watch watches[SIM_FILES_MOST]; /* of the file of the same number */
 static int pending[SIM_FILES_MOST];          /* those that are, each once */
 static unsigned pending_count, open_count, open_most;
+static unsigned used; /* numbers that were ever open in this run: what the next one has to clear */
 
 void sim_net_start(void)
 {
     sim_due_start();
     sim_sockets_start();
-    memset(files, 0, sizeof files);
-    memset(watches, 0, sizeof watches);
-    pending_count = open_count = 0;
+    memset(files, 0, used * sizeof files[0]);
+    memset(watches, 0, used * sizeof watches[0]);
+    pending_count = open_count = used = 0;
     open_most = SIM_FILES_MOST;
 }
 
@@ -64,11 +65,12 @@ int sim_file_open(enum sim_file_kind kind, struct sim_socket *socket)
 {
     int64_t unused;
     if (open_count < open_most && !sim_fault_now(SIM_NO_DESCRIPTOR, &unused))
-        for (int i = 0; i < SIM_FILES_MOST; i++)
+        for (unsigned i = 0; i < SIM_FILES_MOST; i++)
             if (files[i].kind == SIM_NO_FILE) {
                 files[i] = (struct sim_file){ .kind = kind, .socket = socket };
                 open_count++;
-                return SIM_FD_BASE + i;
+                used = i < used ? used : i + 1;
+                return SIM_FD_BASE + (int)i;
             }
     errno = EMFILE;
     return -1;
@@ -314,9 +316,9 @@ int sim_close(int fd)
         return close(fd);
     sim_net_enter();
     forget_watch(fd);
-    for (int i = 0; file->kind == SIM_EPOLL && i < SIM_FILES_MOST; i++)
+    for (unsigned i = 0; file->kind == SIM_EPOLL && i < used; i++)
         if (watches[i].used && watches[i].epoll == fd)
-            forget_watch(SIM_FD_BASE + i);
+            forget_watch(SIM_FD_BASE + (int)i);
     if (file->kind == SIM_SOCKET)
         sim_socket_close(file->socket);
     sim_due_drop(&file->due);
