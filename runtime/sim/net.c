@@ -140,10 +140,11 @@ int sim_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
     if (sim_file_of(fd) == NULL)
         sim_fail("descriptor %d is watched, but not simulated", fd);
     struct watch *watch = &watches[number_of(fd)];
-    if (watch->used && watch->epoll != epoll)
+    bool watched = watch->used && watch->epoll == epoll;
+    if (operation == EPOLL_CTL_ADD && watch->used && !watched)
         sim_fail("descriptor %d is watched twice", fd);
-    if ((operation == EPOLL_CTL_ADD) == watch->used) {
-        errno = watch->used ? EEXIST : ENOENT;
+    if ((operation == EPOLL_CTL_ADD) == watched) {
+        errno = watched ? EEXIST : ENOENT;
         return -1;
     }
     if (operation == EPOLL_CTL_DEL) {

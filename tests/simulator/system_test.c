@@ -369,13 +369,41 @@ static void epoll_body(void)
     MUST(sim_epoll_wait(epoll, events, 4, 7) == 0 && tr_sim_now_ns() - begin >= 7000000);
     event = event_of(bells[1], EPOLLIN);
     MUST(sim_epoll_ctl(elsewhere, EPOLL_CTL_ADD, bells[1], &event) == 0);
-    MUST(sim_epoll_ctl(epoll, EPOLL_CTL_ADD, bells[1], &event) == 0); /* two may watch the same */
-    MUST(sim_epoll_wait(epoll, events, 4, 0) == 1 && sim_epoll_wait(elsewhere, events, 4, 0) == 1);
-    sim_close(bells[1]);
+    MUST(sim_epoll_wait(epoll, events, 4, 0) == 0 && sim_epoll_wait(elsewhere, events, 4, 0) == 1);
+    sim_close(elsewhere); /* and nobody watches any more */
+    MUST(sim_epoll_ctl(epoll, EPOLL_CTL_ADD, bells[1], &event) == 0);
+    for (int i = 0; i < 3; i++)
+        sim_close(bells[i]);
     MUST(sim_file_of(bells[1]) == NULL && sim_file_of(SIM_FD_BASE + SIM_FILES_MOST) == NULL);
+    MUST(sim_epoll_wait(epoll, events, 4, 0) == 0);
+    sim_close(epoll);
 }
 
-static void other_descriptors_body(void)
+static void timer_body(void)
+{
+    struct epoll_event events[2];
+    int epoll = sim_epoll_create(0), timer = sim_timer_create(CLOCK_MONOTONIC, 0);
+    struct epoll_event event = event_of(timer, EPOLLIN);
+    struct itimerspec soon = { .it_value = { .tv_nsec = 3000000 } }, never = { .it_value = { .tv_nsec = 0 } };
+    uint64_t ends;
+    MUST(sim_epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) == 0);
+    event = event_of(epoll, EPOLLIN);
+    MUST(sim_epoll_ctl(epoll, EPOLL_CTL_ADD, epoll, &event) == 0); /* an epoll is never ready itself */
+    MUST(sim_epoll_wait(epoll, events, 2, 0) == 0);
+    MUST(sim_timer_set(timer, 0, &soon, NULL) == 0 && sim_timer_set(timer, 0, &never, NULL) == 0);
+    MUST(sim_epoll_wait(epoll, events, 2, 10) == 0);
+    int64_t begin = tr_sim_now_ns();
+    MUST(sim_timer_set(timer, 0, &soon, NULL) == 0);
+    MUST(sim_epoll_wait(epoll, events, 2, -1) == 1 && events[0].data.fd == timer);
+    MUST(tr_sim_now_ns() - begin >= 3000000);
+    MUST(sim_read(timer, &ends, sizeof ends) == 8 && ends == 1);
+    MUST(sim_timer_set(timer, 0, &soon, NULL) == 0);
+    sim_close(timer); /* it does not end any more */
+    MUST(sim_epoll_wait(epoll, events, 2, 10) == 0);
+    sim_close(epoll);
+}
+
+static void others_body(void)
 {
     int ends[2];
     char byte = 'a';
@@ -393,6 +421,34 @@ static void many_body(void)
     while (sim_eventfd(0, 0) >= 0)
         files++;
     MUST(errno == EMFILE && files == SIM_FILES_MOST);
+    sim_close(SIM_FD_BASE + 7);
+    MUST(sim_eventfd(0, 0) == SIM_FD_BASE + 7); /* the lowest that is free */
+    for (int i = 0; i < SIM_FILES_MOST; i++)
+        sim_close(SIM_FD_BASE + i);
+    tr_sim_descriptors(2);
+    int one = sim_eventfd(0, 0), two = sim_eventfd(0, 0);
+    MUST(one >= 0 && two >= 0 && sim_eventfd(0, 0) == -1 && errno == EMFILE);
+    sim_close(one);
+    tr_sim_descriptors(-1);
+    one = sim_eventfd(0, 0);
+    MUST(one >= 0);
+    sim_close(one);
+    sim_close(two);
+}
+
+static void leaves_one(void) { sim_eventfd(0, 0); }
+static void closes_twice(void)
+{
+    int fd = sim_eventfd(0, 0);
+    sim_close(fd);
+    sim_close(fd);
+}
+static void watches_twice(void)
+{
+    int fd = sim_eventfd(0, 0);
+    struct epoll_event event = event_of(fd, EPOLLIN);
+    sim_epoll_ctl(sim_epoll_create(0), EPOLL_CTL_ADD, fd, &event);
+    sim_epoll_ctl(sim_epoll_create(0), EPOLL_CTL_ADD, fd, &event);
 }
 
 static void watches_a_stranger(void)
@@ -403,13 +459,15 @@ static void watches_a_stranger(void)
 static void writes_to_epoll(void) { sim_write(sim_epoll_create(0), &count, sizeof count); }
 static void reads_from_epoll(void) { sim_read(sim_epoll_create(0), &count, sizeof count); }
 
-TEST(simulated_system, epoll_tells_each_edge_once_to_each_that_watches)
+TEST(simulated_system, epoll_tells_each_edge_once)
 {
     simulate(epoll_body);
-    simulate(other_descriptors_body);
+    simulate(others_body);
 }
 
-TEST(simulated_system, descriptors_and_watches_run_out)
+TEST(simulated_system, a_timer_ends_once_unless_it_is_stopped) { simulate(timer_body); }
+
+TEST(simulated_system, descriptors_run_out)
 {
     the_body = many_body;
     tr_sim_result result;
@@ -421,7 +479,14 @@ TEST(simulated_system, what_is_no_event_counter_fails_the_run)
 {
     expect_failure(watches_a_stranger, "descriptor 0 is watched, but not simulated");
     expect_failure(writes_to_epoll, "write to descriptor 1048576, which is no event counter");
-    expect_failure(reads_from_epoll, "read from descriptor 1048576, which is no event counter");
+    expect_failure(reads_from_epoll, "read from descriptor 1048576, which is an epoll set");
+}
+
+TEST(simulated_system, descriptors_that_are_left_or_used_too_late_fail_the_run)
+{
+    expect_failure(leaves_one, "1 descriptors are left: somebody has not closed them");
+    expect_failure(closes_twice, "descriptor 1048576 is used, but closed: it may be another's by now");
+    expect_failure(watches_twice, "descriptor 1048576 is watched twice");
 }
 
 /* ---- signals */
