@@ -135,6 +135,13 @@ static int nothing(void *state, const tr_msg *message)
     (void)state, (void)message;
     return TR_OK;
 }
+static void describe_at_length(const void *state, tr_out *out)
+{
+    (void)state;
+    tr_print(out, "%0300d", 7);
+    tr_print(out, "and more");
+}
+static const tr_actor wordy = { .label = "wordy", .handle = nothing, .describe = describe_at_length };
 static const tr_actor odd = { .label = "odd", .handle = nothing, .describe = describe_oddly };
 static void print_oddly(void)
 {
@@ -143,8 +150,13 @@ static void print_oddly(void)
     CHECK_EQ(tr_get_status(pid, &info, TR_INFINITY), TR_OK);
     CHECK_STR(info.state, "before and after");
     end_with(pid, TR_KILL);
+    pid = tr_spawn_actor(&wordy, NULL, 0, NULL);
+    CHECK_EQ(tr_get_status(pid, &info, TR_INFINITY), TR_OK);
+    CHECK_EQ(strlen(info.state), sizeof info.state - 1); /* cut */
+    CHECK_EQ(info.state[sizeof info.state - 2], '0');
+    end_with(pid, TR_KILL);
 }
-TEST(text, what_can_not_be_printed_is_left_out) { run(print_oddly); }
+TEST(text, what_can_not_be_printed_or_does_not_fit_is_left_out) { run(print_oddly); }
 
 static const tr_actor typed = { .label = "typed", .handle = continue_or_end, .type_of = type_of };
 
