@@ -190,13 +190,15 @@ static void caller_is_told(int which, const struct result *result)
     caller->result = *result;
     if (!caller->or_exit || result->status == TR_OK)
         return;
-    world.unclear |= caller->linked != NONE && (world.parallel || is_busy(caller->linked));
+    bool linked = caller->linked != NONE;
+    world.unclear |= linked && (world.parallel || is_busy(caller->linked));
     if (result->status == TR_EDOWN)
         caller_ends(which, result->reason);
     else if (result->status == TR_ENOPROC || result->status == TR_ETIMEDOUT)
         caller_ends(which, result->status == TR_ENOPROC ? noproc : timeout);
     else
         caller_ends(which, tr_because(TR_WHY_STATUS, result->status, "%s", tr_status_text(result->status)));
+    world.parallel |= linked; /* whoever else is told now must keep off that server */
 }
 
 static void is_told(int who, struct result result)
