@@ -357,8 +357,10 @@ static void drought_body(const tr_msg *unused)
     CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
     CHECK_EQ(read_all(here, 64 * 1024), 64 * 1024);
     pthread_join(thread, NULL);
-    if (!POOL_COUNTS)
-        return; /* a small message comes out of what the pools have */
+    if (!POOL_COUNTS) { /* a small message comes out of what the pools have */
+        close(drought.peer);
+        return;
+    }
     drought.ends = true;
     CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
     CHECK_EQ(next_event(here)->what, TR_SOCKET_END);
