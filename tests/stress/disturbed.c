@@ -21,8 +21,10 @@ enum { HOLD_MS = 2000, CORES_MOST = 1024 };
 
 static enum how how;
 static int64_t progress, enough; /* atomic */
-static int64_t hold_progress;    /* atomic: how much the others did while one was held */
-static pid_t some_worker;        /* atomic: a thread that ran a process lately */
+static int64_t hold_progress;    /* atomic: how much the others did while one was held in its own code */
+static enum where { NOT_NOW, IN_USER_CODE, ANYWHERE } hold_where; /* atomic: where the next worker is to be held */
+static _Thread_local volatile sig_atomic_t in_user_code;
+static pid_t some_worker; /* atomic: a thread that ran a process lately */
 
 static void pause_ms(int64_t ms)
 {
@@ -82,6 +84,15 @@ static void one_child(int code)
     MUST(!tr_demonitor(monitor, true));
 }
 
+/* The user's own code, for a moment. Nothing blocks here, so the thread stays the same. */
+__attribute__((noinline)) static void compute(void)
+{
+    in_user_code = 1;
+    for (volatile int i = 0; i < 1000; i++)
+        ;
+    in_user_code = 0;
+}
+
 static void client(const tr_msg *arg)
 {
     struct dice dice = dice_of(*(const uint64_t *)tr_expect(arg, sizeof(uint64_t)));
@@ -107,6 +118,7 @@ static void client(const tr_msg *arg)
         fired += take_timers(roll(&dice, 20) == 0 ? 1 : 0);
         __atomic_store_n(&some_worker, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
         __atomic_fetch_add(&progress, 1, __ATOMIC_RELAXED);
+        compute();
     }
     while (fired < done.timers)
         fired += take_timers(1);
@@ -135,19 +147,27 @@ static void stop_and_continue(pid_t whom)
 static void hold(int number)
 {
     int64_t before = count_of(&progress);
+    enum where where = __atomic_load_n(&hold_where, __ATOMIC_RELAXED);
     (void)number;
+    if (where == NOT_NOW || (where == IN_USER_CODE && !in_user_code))
+        return;
+    __atomic_store_n(&hold_where, NOT_NOW, __ATOMIC_RELAXED);
     pause_ms(HOLD_MS);
-    __atomic_fetch_add(&hold_progress, count_of(&progress) - before, __ATOMIC_RELAXED);
+    if (where == IN_USER_CODE)
+        __atomic_fetch_add(&hold_progress, count_of(&progress) - before, __ATOMIC_RELAXED);
 }
 
 static void hold_workers(void)
 {
     sigaction(SIGUSR2, &(struct sigaction){ .sa_handler = hold, .sa_flags = SA_RESTART }, NULL);
     for (int64_t i = 0; i < setting("holds") && !count_of(&enough); i++) {
-        pid_t thread;
-        while ((thread = __atomic_load_n(&some_worker, __ATOMIC_RELAXED)) == 0)
+        __atomic_store_n(&hold_where, i % 2 == 0 ? IN_USER_CODE : ANYWHERE, __ATOMIC_RELAXED);
+        while (__atomic_load_n(&hold_where, __ATOMIC_RELAXED) != NOT_NOW && !count_of(&enough)) {
+            pid_t thread = __atomic_load_n(&some_worker, __ATOMIC_RELAXED);
+            if (thread != 0)
+                MUST_EQ(syscall(SYS_tgkill, getpid(), thread, SIGUSR2), 0);
             pause_ms(1);
-        MUST_EQ(syscall(SYS_tgkill, getpid(), thread, SIGUSR2), 0);
+        }
         pause_ms(HOLD_MS + 100);
     }
 }
@@ -209,6 +229,7 @@ static void run(enum how this_one, const char *what)
 {
     how = this_one;
     enough = progress = hold_progress = some_worker = 0;
+    hold_where = NOT_NOW;
     int64_t workers = setting("workers");
     cpu_set_t all;
     MUST_EQ(sched_getaffinity(0, sizeof all, &all), 0);
@@ -223,8 +244,9 @@ static void run(enum how this_one, const char *what)
     MUST_EQ(sched_setaffinity(0, sizeof all, &all), 0); /* this thread was moved, too */
     printf("%s: %" PRId64 " rounds of calls\n", what, progress);
     MUST(progress > 0);
-    /* One is held, the others go on. (One alone may be held between two turns, where nobody takes over from it.) */
-    MUST(how != HELD || workers == 1 || hold_progress > 0);
+    /* One is held in the middle of its code, the others go on; if there was but one, a spare does. (In the runtime's code
+     * it may have a lock that the others want: they wait for it, but nothing is lost.) */
+    MUST(how != HELD || hold_progress > 0);
 }
 
 int main(int argc, char **argv)
