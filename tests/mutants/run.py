@@ -7,7 +7,7 @@ A mutant is one small edit that leaves something out that the design says is nee
 of the tree, its catcher is built there and must fail; then the edit is taken back. A mutant that no longer applies, does not compile,
 or is not caught is a finding. The kinds:
 
-    unit, simulation, exhaustive   a test program of the ordinary build; it must say which test or which seed failed
+    unit, model, simulation, exhaustive   a test program of the ordinary build; it must say which test or which seed failed
     TSan                           a test program of a build with clang's ThreadSanitizer, which must report a data race
     Promela                        mutants of the models (tests/models/run), with the property that catches each
 
@@ -28,7 +28,7 @@ LIST = pathlib.Path(__file__).with_name("LIST")
 MODELS = TOP / "tests/models/run"
 FIELDS = ("mutant", "why", "file", "old", "new", "kind", "target", "run")
 KINDS = ("unit", "model", "simulation", "exhaustive", "TSan", "Promela")
-BUILD_S, CATCHER_S = 900, 300
+BUILD_S, CATCHER_S = 900, 600
 EVIDENCE = {"TSan": "WARNING: ThreadSanitizer: data race"}
 
 
@@ -106,7 +106,7 @@ class Workshop:
             ended = subprocess.run(command, env=environment, cwd=build, capture_output=True, text=True, errors="replace",
                                    timeout=CATCHER_S)
         except subprocess.TimeoutExpired:
-            return True, "hung"
+            return False, f"no verdict within {CATCHER_S} s"
         return ended.returncode != 0, ended.stdout + ended.stderr
 
     def try_mutant(self, entry, check_sound):
