@@ -8,8 +8,8 @@ of the tree, its catcher is built there and must fail; then the edit is taken ba
 or is not caught is a finding. The kinds:
 
     unit, model, simulation, exhaustive   a test program of the ordinary build; it must say which test or which seed failed
-    TSan                           a test program of a build with clang's ThreadSanitizer, which must report a data race
-    Promela                        mutants of the models (tests/models/run), with the property that catches each
+    TSan                                  a test program of a build with clang's ThreadSanitizer, which must report a data race
+    Promela                               mutants of the models (tests/models/run), with the property that catches each
 
 --list prints the mutants with their catchers and runs nothing. --kind: only these. --sound: before its mutants, each catcher runs on
 the tree as it is, where it must pass. Ends with 77 (skipped) if nothing could be run for want of a tool."""
