@@ -113,7 +113,7 @@ TR_API void tr_unlink(tr_pid pid);
  */
 TR_API void tr_unlink_flush(tr_pid pid);
 /* Watches a process: exactly one DOWN with this reference at its end; nobody there is a DOWN with noproc. Can't fail.
- * Source: MON-01 to MON-05. */
+ * Who watches a process several times gets the DOWNs in the order of the monitors. Source: MON-01 to MON-05. */
 TR_API tr_ref tr_monitor(tr_pid pid);
 
 enum {

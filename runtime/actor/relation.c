@@ -6,30 +6,48 @@
 
 /* ---- lists; under the holder's lock */
 
-static void insert(struct relation **list, struct relation *half)
+/* In front: the watcher's halves, whose order nobody sees. */
+static void insert_first(struct relation **list, struct relation *half)
 {
-    half->next = *list;
-    half->link = list;
-    if (*list != NULL)
-        (*list)->link = &half->next;
+    struct relation *first = *list;
+    half->next = first;
+    half->link = first != NULL ? first->link : &half->next;
+    if (first != NULL)
+        first->link = &half->next;
     *list = half;
 }
 
-static void take_out(struct relation *half)
+/* Behind all others: the target's halves, whose DOWNs go out in the order in which the monitors were made. */
+static void insert_last(struct relation **list, struct relation *half)
 {
-    *half->link = half->next;
+    struct relation *first = *list;
+    half->next = NULL;
+    if (first == NULL) {
+        half->link = &half->next;
+        *list = half;
+        return;
+    }
+    half->link = first->link;
+    *half->link = half;
+    first->link = &half->next;
+}
+
+static void take_out(struct relation **list, struct relation *half)
+{
+    *(*list == half ? list : half->link) = half->next;
     if (half->next != NULL)
         half->next->link = half->link;
-    half->link = NULL;
+    else if (*list != NULL)
+        (*list)->link = half->link;
 }
 
 /* ---- monitors */
 
 /* Under the watcher's lock: its half is out of its list for good, and to be retired by who took it out. Whoever has
  * found it before still sees that by `twin`: `link` is gone, its place is the retired item's. */
-static void take_out_for_good(struct relation *half)
+static void take_out_for_good(struct actor *watcher, struct relation *half)
 {
-    take_out(half);
+    take_out(&watcher->cold->monitors, half);
     half->peer = 0;
     half->twin = half;
 }
@@ -87,14 +105,14 @@ uint64_t relation_monitor(struct context *context, struct actor *watcher, uint64
     read_begin();
     struct actor *other = watches ? actor_find(target) : NULL;
     actor_lock_two(watcher, other);
-    insert(&watcher->cold->monitors, mine);
+    insert_first(&watcher->cold->monitors, mine);
     bool dead = watches && (other == NULL || (load_relaxed(&other->flags) & ACTOR_GONE) != 0);
     if (down != NULL) {
         down->twin = mine;
         down->message.serial = handle;
         if (!dead) {
             mine->peer = target;
-            insert(&other->watchers, down);
+            insert_last(&other->watchers, down);
         }
     }
     actor_unlock_two(watcher, other);
@@ -137,11 +155,11 @@ static struct relation *detach(struct actor *watcher, struct relation *half, boo
         *active = half->peer != 0;
         *free = !out && !stays;
         if (*active)
-            take_out(down);
+            take_out(&other->watchers, down);
         if (!stays)
             half->message.tag = 0; /* no alias any more */
         if (*free) {
-            take_out_for_good(half);
+            take_out_for_good(watcher, half);
         } else if (!out) {
             half->peer = 0;
             half->twin = NULL;
@@ -193,7 +211,7 @@ bool relation_unalias(struct context *context, struct actor *owner, uint64_t han
     bool active = alias_is_active(half), pure = half->peer == 0 && half->twin == NULL;
     half->message.tag = 0;
     if (pure)
-        take_out_for_good(half);
+        take_out_for_good(owner, half);
     actor_unlock(owner);
     read_end();
     if (pure)
@@ -215,7 +233,7 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
     bool stays = half->message.tag == TR_ALIAS_EXPLICIT;
     if (!stays) {
         half->message.tag = 0;
-        take_out_for_good(half);
+        take_out_for_good(self, half);
     }
     actor_unlock(self);
     if (!stays)
@@ -241,8 +259,8 @@ static bool remove_spent(struct context *context, struct actor *owner, struct re
         bool ours = half->peer == target;
         struct relation *down = half->twin;
         if (ours) {
-            take_out(down);
-            take_out_for_good(half);
+            take_out(&other->watchers, down);
+            take_out_for_good(owner, half);
         }
         actor_unlock_two(owner, other);
         if (ours) {
@@ -278,9 +296,9 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
 }
 
 /* Turns the target's half into the DOWN; its twin is told. Both locked. */
-static void send_off(struct relation *half, struct notice *notice)
+static void send_off(struct actor *target, struct relation *half, struct notice *notice)
 {
-    take_out(half);
+    take_out(&target->watchers, half);
     half->twin->peer = 0;
     message_set_kind(&half->message, KIND_DOWN);
     half->notice = notice_take(notice);
@@ -302,7 +320,7 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
         actor_lock_two(watcher, other);
         if (half->peer == target) {
             down = half->twin;
-            send_off(down, notice);
+            send_off(other, down, notice);
         }
         actor_unlock_two(watcher, other);
     }
@@ -328,7 +346,7 @@ static bool release_watcher(struct context *context, struct actor *self, struct 
         half = self->watchers;
         bool same = half != NULL && half->peer == peer;
         if (same)
-            send_off(half, notice);
+            send_off(self, half, notice);
         more = self->watchers != NULL;
         actor_unlock_two(self, other);
         if (same)

@@ -18,9 +18,10 @@
  *     message.tag             TR_MSG_DOWN              alias mode: 0, TR_ALIAS_...
  *     peer                    the watcher              the target; 0: it has signalled, or there is none
  *     twin                    the watcher's half       the target's half; itself: it is out of its list, for good
+ *     link                    where the one before it has its `next`; of the first one: where the last one has it
  *
- * When the target dies (end.c), each half in `watchers` is taken out under both locks and sent; its twin's peer becomes
- * 0. Then
+ * When the target dies (end.c), each half in `watchers`, the oldest first, is taken out under both locks and sent; its
+ * twin's peer becomes 0. So the DOWNs of one watcher arrive in the order of its monitors, as OTP's do. Then
  *     demonitor(flush) marks the one on its way DONE (MON-06)
  *     meeting it removes the twin
  * A half on its way belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.

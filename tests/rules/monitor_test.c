@@ -14,6 +14,28 @@ static void one_down(void)
     CHECK(mailbox_empty());
 }
 
+/* MON-01 leaves it open; OTP has an order, and programs may have come to rely on it. */
+static void several_downs(void);
+TEST(monitor, downs_of_one_watcher_come_in_the_order_of_its_monitors) { run(several_downs); }
+static void several_downs(void)
+{
+    enum { MONITORS = 7 };
+    tr_pid pid = spawn_ender_on_go(1);
+    tr_ref refs[MONITORS];
+    for (int i = 0; i < MONITORS; i++)
+        refs[i] = tr_monitor(pid);
+    CHECK(tr_demonitor(refs[0], false)); /* the oldest, one between others, the youngest: what stays keeps its order */
+    CHECK(tr_demonitor(refs[3], false));
+    CHECK(tr_demonitor(refs[6], false));
+    tr_ref last = tr_monitor(pid);
+    go(pid);
+    static const int left[] = { 1, 2, 4, 5 };
+    for (size_t i = 0; i < TR_COUNT(left); i++)
+        CHECK(tr_same_ref(tr_ref_of(tr_receive_match(&(tr_match){ .tag = TR_MSG_DOWN }, TR_INFINITY)), refs[left[i]]));
+    CHECK(tr_same_ref(tr_ref_of(tr_receive_match(&(tr_match){ .tag = TR_MSG_DOWN }, TR_INFINITY)), last));
+    CHECK(mailbox_empty());
+}
+
 static void watch_and_end(const tr_msg *arg)
 {
     tr_monitor(*(const tr_pid *)tr_body(arg));
