@@ -344,12 +344,12 @@ void idle_poll(struct worker *worker)
 /* A spare that is not needed: what it has goes to the others, and it sleeps until the watchdog needs it, or the end. */
 static void rest(struct worker *worker)
 {
+    settle_memory(worker, true); /* first: what it releases may make a task runnable here */
     struct task *task = load_relaxed(&worker->next);
     store_relaxed(&worker->next, NULL);
     for (; task != NULL || (task = ring_take(&worker->ring)) != NULL || (task = take_overflow(worker)) != NULL;
          task = NULL)
         schedule_global(task);
-    settle_memory(worker, true);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst); /* [ID1] it has left the token, before the look at who is idle */
     if (load_relaxed(&scheduler.polling) == 0)
