@@ -150,20 +150,23 @@ static bool delete_entry(struct context *context, struct name_entry *entry)
     return true;
 }
 
-/* The entry is in the table: gives it to the actor, if it may have it. */
+/* Gives the entry to the actor, if it may have it, and puts it into the table, if the name is free: under the actor's
+ * lock, so that nobody sees a name that is refused afterwards. Inside a read section; the entry is the caller's if it
+ * fails. */
 static int attach(struct context *context, struct name_entry *entry, struct actor *actor)
 {
     actor_lock(actor);
     int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC
                  : actor->name != NULL                              ? TR_ETAKEN
                                                                     : TR_OK;
+    if (status == TR_OK &&
+        cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node) != &entry->node)
+        status = TR_ETAKEN;
     if (status == TR_OK)
         actor->name = entry;
     actor_unlock(actor);
     if (status == TR_OK)
         trace_event(context->trace, TRACE_REGISTER, actor->pid);
-    else
-        delete_entry(context, entry);
     return status;
 }
 
@@ -182,10 +185,9 @@ static int add_name(struct context *context, const char *name, struct actor *act
     memcpy(entry->text, name, size);
     TSAN_RELEASE(&table); /* pairs with the acquire in match */
     read_begin();
-    struct cds_lfht_node *there = cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node);
-    int status = there == &entry->node ? attach(context, entry, actor) : TR_ETAKEN;
+    int status = attach(context, entry, actor);
     read_end();
-    if (there != &entry->node)
+    if (status != TR_OK)
         pool_free(context->pool, entry);
     return status;
 }
