@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTCOME = 100, DONE, OUTCOMES_MOST = 4096 };
+enum { OUTCOME = 100, DONE };
 
 static struct settings {
     long runs, workers, beside, seed;
@@ -43,31 +43,11 @@ static void conduct(const tr_msg *arg)
     tr_send(share->root, DONE, NULL, 0);
 }
 
-struct count {
-    char *text;
-    long times;
-};
-
-static void count_outcome(struct count *counts, size_t *count, const char *text)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(counts[i].text, text) == 0) {
-            counts[i].times++;
-            return;
-        }
-    tr_assert(*count < OUTCOMES_MOST);
-    counts[(*count)++] = (struct count){ strdup(text), 1 };
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(((const struct count *)a)->text, ((const struct count *)b)->text);
-}
-
 static void run_scenario(const struct scenario *scenario)
 {
-    static struct count counts[OUTCOMES_MOST];
-    size_t count = 0;
+    static struct counts counts;
+    printf("scenario %s\n", scenario->name);
+    fflush(stdout); /* should it hang, this shows which it is */
     for (long i = 0; i < settings.beside; i++) {
         struct share share = { scenario, tr_self(), i };
         tr_spawn_link(conduct, &share, sizeof share);
@@ -75,16 +55,10 @@ static void run_scenario(const struct scenario *scenario)
     for (long done = 0; done < settings.beside;) {
         const tr_msg *message = tr_receive(TR_INFINITY);
         if (tr_tag(message) == OUTCOME)
-            count_outcome(counts, &count, tr_string(message));
+            tr_assert(counts_add(&counts, tr_string(message)));
         done += tr_tag(message) == DONE;
     }
-    qsort(counts, count, sizeof *counts, by_text);
-    printf("scenario %s\n", scenario->name);
-    for (size_t i = 0; i < count; i++) {
-        printf("outcome %ld %s\n", counts[i].times, counts[i].text);
-        free(counts[i].text);
-    }
-    fflush(stdout); /* should the next one hang, this shows which it is */
+    counts_print(&counts);
 }
 
 static void enter(const tr_msg *arg)

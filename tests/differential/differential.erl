@@ -5,7 +5,7 @@
 %% Runs of one scenario go beside each other, with delays from the seed before the commands. A run is over when three looks in a
 %% row found that nobody did anything in between: each look asks every process, which answers behind the signals that it has.
 -module(differential).
--export([main/1, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([main/1, start_pooled/4, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -define(FAR_MS, 3600000).
 
@@ -137,6 +137,7 @@ names(Run = #run{processes = Processes}) ->
 
 named("register", [Name | _]) -> [Name];
 named("start", [_, Name | _]) -> [Name];
+named("add", [_, Name | _]) -> [Name];
 named(_, _) -> [].
 
 await_free(Name) ->
@@ -177,7 +178,8 @@ is_server(Name, Processes) ->
     [Id | _] = string:lexemes(atom_to_list(Name), "_"),
     lists:any(fun({_, sup, [_ | Children]}) -> lists:any(fun(Child) -> hd(Child) =:= Id end, Children);
                  ({_, Kind, Ops}) when Kind =:= script; Kind =:= spawned ->
-                     lists:any(fun([Op, _, Child | _]) -> Op =:= "start" andalso Child =:= Id; (_) -> false end, Ops);
+                     lists:any(fun([Op, _, Child | _]) -> (Op =:= "start" orelse Op =:= "add") andalso Child =:= Id;
+                                  (_) -> false end, Ops);
                  (_) -> false
               end, Processes).
 
@@ -301,8 +303,14 @@ command(read, [T], _, _, _) -> left(erlang:read_timer(get({ref, T})));
 command(call, [To, Request | T], Run, P, Env) ->
     waited(Run, P, T, fun(Ms) -> call(fun() -> gen_server:call(dest(To, Run, Env), Request, Ms) end) end);
 command(cast, [To, Request], Run, _, Env) -> gen_server:cast(dest(To, Run, Env), Request);
-command(start, [S, Name, Restart | Trap], Run, P, Env) ->
-    asked(Run, P, fun() -> supervisor:start_child(to(S, Run, Env), spec(Run, list_to_atom(S), [Name, Restart | Trap])) end);
+command(start, [S | Child], Run, P, Env) ->
+    asked(Run, P, fun() -> supervisor:start_child(to(S, Run, Env), spec(Run, list_to_atom(S), Child)) end);
+command(add, [S, Name], Run, P, Env) -> asked(Run, P, fun() -> supervisor:start_child(to(S, Run, Env), [Name]) end);
+command(drop, [S, Name], Run, P, Env) ->
+    case whereis(name(Run, Name)) of
+        undefined -> {see, "nobody"};
+        Pid -> asked(Run, P, fun() -> supervisor:terminate_child(to(S, Run, Env), Pid) end)
+    end;
 command(terminate, [S, Name], Run, P, Env) -> asked(Run, P, fun() -> supervisor:terminate_child(to(S, Run, Env), Name) end);
 command(delete, [S, Name], Run, P, Env) -> asked(Run, P, fun() -> supervisor:delete_child(to(S, Run, Env), Name) end);
 command(restart, [S, Name], Run, P, Env) -> asked(Run, P, fun() -> supervisor:restart_child(to(S, Run, Env), Name) end);
@@ -349,6 +357,8 @@ answer(F) ->
     try F() of
         ok -> "ok";
         {ok, _} -> "ok";
+        {which, [{undefined, _, _, _} | _] = Children} ->
+            ["which(", lists:join(",", lists:sort([shown(Pid) || {_, Pid, _, _} <- Children])), ")"];
         {which, Children} -> ["which(", lists:join(",", [[shown(Pid), Id] || {Id, Pid, _, _} <- Children]), ")"];
         {error, {already_started, _}} -> "already_started";
         {error, R} when R =:= already_present; R =:= running; R =:= restarting; R =:= not_found -> atom_to_list(R);
@@ -362,19 +372,65 @@ shown(_) -> "+".
 
 %% ---- servers and supervisors
 
-spec(Run, S, [Name, Restart | Trap]) ->
-    #{id => Name, restart => list_to_atom(Restart),
-      start => {gen_server, start_link, [{local, name(Run, Name)}, ?MODULE, {server, Run, S, Name, Trap =/= []}, []]}}.
+%% What stands behind "key=", or the default.
+option(Key, Words, Default) ->
+    case [lists:nthtail(length(Key) + 1, Word) || Word <- Words, lists:prefix(Key ++ "=", Word)] of
+        [Value] -> Value;
+        [] -> Default
+    end.
 
-init({sup, Run, S, [["sup", Strategy, Intensity] | Children]}) ->
-    {ok, {#{strategy => list_to_atom(Strategy), intensity => list_to_integer(Intensity), period => 3600},
-          [spec(Run, S, Child) || Child <- Children]}};
-init({server, Run, P, Name, Trap}) ->
+shutdown(Options) ->
+    case option("shutdown", Options, "5000") of
+        "kill" -> brutal_kill;
+        "infinity" -> infinity;
+        Ms -> list_to_integer(Ms)
+    end.
+
+spec(Run, S, [Name, Restart | Options]) ->
+    #{id => Name, restart => list_to_atom(Restart), shutdown => shutdown(Options),
+      significant => lists:member("significant", Options),
+      start => {gen_server, start_link, [{local, name(Run, Name)}, ?MODULE, {child, Run, S, Name, Options}, []]}}.
+
+%% Children of simple_one_for_one register themselves.
+template(Run, S, [_, _ | Options] = Line) -> (spec(Run, S, Line))#{start => {?MODULE, start_pooled, [Run, S, Options]}}.
+
+start_pooled(Run, S, Options, Name) -> gen_server:start_link(?MODULE, {pooled, Run, S, Name, Options}, []).
+
+init({sup, Run, S, [["sup", Strategy, Intensity | Options] | Children]}) ->
+    Auto = #{"never" => never, "any" => any_significant, "all" => all_significant},
+    {ok, {#{strategy => list_to_atom(Strategy), intensity => list_to_integer(Intensity), period => 3600,
+            auto_shutdown => maps:get(option("auto", Options, "never"), Auto)},
+          case Strategy of
+              "simple_one_for_one" -> [template(Run, S, Child) || Child <- Children];
+              _ -> [spec(Run, S, Child) || Child <- Children]
+          end}};
+init({server, Run, P, "", Trap}) ->
+    begin_server(Run, Trap),
+    {ok, {Run, P, "", []}};
+init({pooled, Run, P, Name, Options}) ->
+    register(name(Run, Name), self()),
+    case init({child, Run, P, Name, Options}) of
+        {ok, State} -> {ok, State};
+        Other -> unregister(name(Run, Name)), Other
+    end;
+init({child, Run, P, Name, Options}) ->
+    begin_server(Run, lists:member("trap", Options)),
+    put(stuck, lists:member("stuck", Options)),
+    delay(),
+    see(Run, P, "+" ++ Name),
+    delay(),
+    Turns = option("init", Options, "o"),
+    case lists:nth(min(length(Turns), ets:update_counter(seen, {Run#run.id, starts, Name}, 1, {key, 0})), Turns) of
+        $o -> {ok, {Run, P, Name, []}};
+        $x -> {stop, r1};
+        $c -> [unregister(name(Run, Name)) || whereis(name(Run, Name)) =:= self()], exit(r2);
+        $i -> ignore
+    end.
+
+begin_server(Run, Trap) ->
     process_flag(trap_exit, Trap),
     rand:seed(exsss, {Run#run.seed, erlang:unique_integer([positive]), 78}),
-    put(style, Run#run.seed rem 4),
-    [begin delay(), see(Run, P, "+" ++ Name), delay() end || Name =/= ""],
-    {ok, {Run, P, Name, []}}.
+    put(style, Run#run.seed rem 4).
 
 note({Run, P, "", _}, Text) -> see(Run, P, Text);
 note({Run, P, Name, _}, Text) -> see(Run, P, [Name, ":", Text]).
@@ -403,4 +459,9 @@ request(["stopr", R], [], State) -> {stop, list_to_atom(R), State}.
 reply(Clients, Text) -> [gen_server:reply(Client, Text) || Client <- Clients].
 
 terminate(_, State) when element(3, State) =:= none -> ok;
-terminate(R, State) -> note(State, ["end(", reason(R), ")"]).
+terminate(R, State) ->
+    note(State, ["end(", reason(R), ")"]),
+    case get(stuck) of
+        true when R =:= shutdown -> receive never -> ok end;
+        _ -> ok
+    end.

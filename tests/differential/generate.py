@@ -8,7 +8,7 @@ import sys
 
 import model
 from model_state import TooLarge
-from scenario import Process, Scenario
+from scenario import Mode, Process, Scenario
 
 REASONS = ("normal", "kill", "shutdown", "r1", "r2")
 STATES_MOST = 12_000  # a second or two of search for an outcome that is not allowed
@@ -221,7 +221,7 @@ def supervisors(maker):
     """One or two clients that ask and harm a supervisor's children."""
     count = maker.dice.choice((1, 2, 2, 3))
     restarts = ("permanent", "permanent", "transient", "temporary")
-    children = tuple((c, maker.dice.choice(restarts), maker.maybe(40)) for c in "abc"[:count])
+    children = tuple((c, maker.dice.choice(restarts), Mode(trap=maker.maybe(40))) for c in "abc"[:count])
     known = "abcd"[:count + 1]
     for name in ["p1", "p2"][:maker.dice.choice((1, 1, 2))]:
         ops = []
@@ -241,7 +241,99 @@ def supervisors(maker):
                                    intensity=maker.dice.choice((0, 1, 2, 2)), children=children))
 
 
-KINDS = {f.__name__: f for f in (links, monitors, exits, names, timers, mixed, spawns, aliases, requests, supervisors)}
+RESTARTS = ("permanent", "permanent", "transient", "temporary")
+STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
+
+
+def harm(maker, child, reasons):
+    reason = maker.dice.choice(reasons)
+    return maker.dice.choice(([f"signal @{child} {reason}"], [f"cast @{child} stop:{reason}"], [f"call @{child} die:{reason}"],
+                              [f"signal @{child} kill"]))
+
+
+def clients(maker, actions, most):
+    """One or two, each with some of the actions, which are functions of nothing."""
+    for name in ["p1", "p2"][:maker.dice.choice((1, 1, 2))]:
+        ops = [op for _ in range(maker.dice.randint(1, most)) for op in maker.dice.choice(actions)()]
+        if maker.maybe(25):
+            ops.insert(0, f"monitor s1 {maker.fresh('m')}")
+        maker.script(name, ops + (["which s1"] if maker.maybe(75) else ["recv DOWN 2"]))
+
+
+def starts(maker):
+    """Children whose starts fail, crash or are ignored, under all strategies, with little intensity."""
+    count = maker.dice.choice((1, 2, 2, 3))
+
+    def init(first):
+        return maker.dice.choice(first) + "".join(maker.dice.choice("ooxxci") for _ in range(maker.dice.choice((0, 1, 2))))
+    children = tuple((c, maker.dice.choice(RESTARTS), Mode(trap=maker.maybe(30), init=init("ooooi") if maker.maybe(70) else "o"))
+                     for c in "abc"[:count])
+    known = "abc"[:count]
+    late = "d" if maker.maybe(40) else known[0]
+
+    def child():
+        return maker.dice.choice(known + late)
+    clients(maker, (
+        lambda: harm(maker, child(), REASONS), lambda: harm(maker, child(), REASONS),
+        lambda: [f"terminate s1 {(c := child())}", f"restart s1 {c}"], lambda: [f"restart s1 {child()}"], lambda: [f"delete s1 {child()}"],
+        lambda: [f"start s1 {late} {maker.dice.choice(RESTARTS)} init={init('oxci')}"], lambda: ["which s1"], lambda: [f"whereis {child()}"]), 3)
+    maker.processes.append(Process("s1", "sup", (), strategy=maker.dice.choice(STRATEGIES), intensity=maker.dice.choice((0, 1, 2, 3)),
+                                   children=children))
+
+
+def shutdowns(maker):
+    """Children that are killed, or do not end when they are told to; supervisors that end with their significant children."""
+    count = maker.dice.choice((2, 2, 3))
+    auto = maker.dice.choice(("", "", "any", "all"))
+    reasons = ("normal", "r1", "r2")  # a stuck server that stops for a shutdown would not end
+
+    def child(c):
+        restart = maker.dice.choice(RESTARTS)
+        shutdown = maker.dice.choice(("5000", "2", "kill", "kill", "infinity"))
+        return c, restart, Mode(trap=maker.maybe(60), shutdown=shutdown, stuck=shutdown in ("2", "kill") and maker.maybe(60),
+                                significant=auto != "" and restart != "permanent" and maker.maybe(75))
+    children = tuple(child(c) for c in "abc"[:count])
+    known = "abc"[:count]
+
+    def one():
+        return maker.dice.choice(known)
+
+    def watched():
+        monitor, c = maker.fresh("m"), one()
+        return [f"monitor @{c} {monitor}", f"terminate s1 {c}", "recv DOWN"]
+    clients(maker, (lambda: harm(maker, one(), reasons), lambda: harm(maker, one(), reasons), lambda: [f"terminate s1 {one()}"], watched,
+                    lambda: [f"terminate s1 {(c := one())}", f"restart s1 {c}"], lambda: ["which s1"]), 2)
+    maker.processes.append(Process("s1", "sup", (), strategy=maker.dice.choice(STRATEGIES), intensity=maker.dice.choice((0, 1, 2)), auto=auto,
+                                   children=children))
+
+
+def pools(maker):
+    """Children of one template, added by hand."""
+    restart = maker.dice.choice(RESTARTS)
+    shutdown = maker.dice.choice(("5000", "5000", "2", "kill"))
+    mode = Mode(trap=maker.maybe(40), init=maker.dice.choice(("o", "o", "o", "ox", "oxo", "oc", "x", "i", "ooxo")), shutdown=shutdown,
+                stuck=shutdown in ("2", "kill") and maker.maybe(40))
+    reasons = ("normal", "r1", "r2") if mode.stuck else REASONS
+    known = []
+
+    def one():
+        return maker.dice.choice(known)
+
+    def add():
+        known.append("abcdef"[len(known)])
+        return [f"add s1 {known[-1]}"]
+    for name in ["p1", "p2"][:maker.dice.choice((1, 1, 2))]:
+        ops = add()
+        for _ in range(maker.dice.choice((1, 2, 2, 3))):
+            ops += maker.dice.choice((add if len(known) < 4 else lambda: ["which s1"], lambda: harm(maker, one(), reasons),
+                                      lambda: harm(maker, one(), reasons), lambda: [f"drop s1 {one()}"], lambda: [f"drop s1 {one()}"],
+                                      lambda: ["which s1"], lambda: [f"call @{one()} ping"], lambda: [f"whereis {one()}"]))()
+        maker.script(name, ops + (["which s1"] if maker.maybe(75) else []))
+    maker.processes.append(Process("s1", "sup", (), strategy="simple_one_for_one", intensity=maker.dice.choice((0, 1, 2)),
+                                   children=(("t", restart, mode),)))
+
+
+KINDS = {f.__name__: f for f in (links, monitors, exits, names, timers, mixed, spawns, aliases, requests, supervisors, starts, shutdowns, pools)}
 
 
 def generate(count, seed, kinds=tuple(KINDS)):

@@ -11,18 +11,24 @@ frees its name, or sends its EXITs and DOWNs. A timeout of a receive or call may
 is not modelled; only timers of one process for one receiver keep the order of their times. Who waits without a timeout waits for
 ever exactly if nothing else can happen."""
 
-import itertools
-
 import model_ops
 import model_sup
 import scenario as language
 from model_state import (AGENDA, ALIASES, BOX, DEAD, DYING, FAR, HELD, KIND, LABEL, LAST, LINKS, MONITORS, NEW, PENDING, REASON, RESULT,
                          RUN, SEEN, STATUS, TIMER_SENDER, TRAP, WATCHERS, State, TooLarge, blank)
 
+
+# How an implementation may be stronger than the rules, as Troupe is in all of these: links and monitors are made and removed at once;
+# a message is in its mailbox, behind all that its sender knew of, when the operation returns; signals act at cancellation points:
+# there is none between the last thing that a server's terminate does and its end, and trap_exit looks at what is there first.
+STRONGER = ("links", "monitors", "order", "points")
+AT_ONCE = {"link": "links", "unlink": "links", "ack": "links", "monitor": "monitors", "demonitor": "monitors"}
+
+
 class Search:
     """One search: of all outcomes, or for one."""
 
-    def __init__(self, scenario, expected=None, limit=200_000, strong=False):
+    def __init__(self, scenario, expected=None, limit=200_000, strong=()):
         self.scenario = scenario
         self.limit = limit
         self.strong = strong
@@ -72,13 +78,14 @@ class Search:
 
     def put(self, state, source, to, signal):
         """send() to another process."""
-        if self.strong:
-            if self.acts_at_once(state, to, signal):
-                self.deliver(state, source, to, signal)
-                return
+        if signal[0] in AT_ONCE and AT_ONCE[signal[0]] in self.strong:
+            self.deliver(state, source, to, signal)
+        elif "order" not in self.strong:
+            state.queues[source, to] = state.queues.get((source, to), ()) + (signal,)
+        elif self.acts_at_once(state, to, signal):
+            self.deliver(state, source, to, signal)
+        else:
             state.queues[None, to] = state.queues.get((None, to), ()) + ((source, signal),)
-            return
-        state.queues[source, to] = state.queues.get((source, to), ()) + (signal,)
 
     def deliver(self, state, source, to, signal):
         """The states after the signal acted; state is changed."""
@@ -117,9 +124,9 @@ class Search:
         elif kind == "ack":
             state.own(to)[LINKS] -= {(source, signal[1])}
         elif kind == "monitor":
-            state.own(to)[WATCHERS] |= {(source, signal[1])}
+            state.own(to)[WATCHERS] += ((source, signal[1]),)
         elif kind == "demonitor":
-            state.own(to)[WATCHERS] -= {(source, signal[1])}
+            state.own(to)[WATCHERS] = tuple(w for w in process[WATCHERS] if w != (source, signal[1]))
         elif kind == "down":
             for monitor in process[MONITORS]:
                 if monitor[0] == signal[1]:
@@ -156,7 +163,7 @@ class Search:
             if kind == "link":
                 state.own(to)[LINKS] |= {(source, 0)}
             elif kind == "monitor":
-                state.own(to)[WATCHERS] |= {(source, signal[1])}
+                state.own(to)[WATCHERS] += ((source, signal[1]),)
         elif kind == "link":
             self.put(state, to, source, ("link_exit", "noproc"))
         elif kind == "monitor":
@@ -177,14 +184,18 @@ class Search:
 
     @staticmethod
     def acts_at_once(state, to, signal):
-        """In the strong model all has acted when the operation returns, but for what may kill and what comes behind that."""
-        if signal[0] in ("link", "unlink", "ack", "monitor", "demonitor"):
-            return True
+        """With cause and effect in order all has acted when the operation returns, but for what may kill and what comes behind that."""
         if (None, to) in state.queues or signal[0] in ("alive?", "alive"):
             return False
         if signal[0] in ("exit", "link_exit"):
             return state.procs[to][TRAP] and state.procs[to][STATUS] == RUN and signal[1:] != ("kill",)
         return True
+
+    @staticmethod
+    def exit_is_pending(state, i):
+        """Whether an exit signal for the process is on its way."""
+        queued = (item[-1] if pair[0] is None else item for pair, queue in state.queues.items() if pair[1] == i for item in queue)
+        return any(signal[0] in ("exit", "link_exit") for signal in queued)
 
     # --- ends
 
@@ -225,18 +236,13 @@ class Search:
             if target is not None and target != i:
                 self.put(state, i, target, ("demonitor", ref))
         watchers = process[WATCHERS]
-        process[LINKS] = process[WATCHERS] = process[MONITORS] = frozenset()
+        process[LINKS] = process[MONITORS] = frozenset()
+        process[WATCHERS] = ()
         state.timers = tuple(t for t in state.timers if t[3] != i)
-        states = [state]
-        for watcher in sorted({w for w, _ in watchers if w != i}):  # the order of one watcher's DOWNs is open
-            orders = list(itertools.permutations(ref for w, ref in watchers if w == watcher))
-            states = [self.put_downs(s.copy(), i, watcher, refs, process[REASON]) for s in states for refs in orders]
-        return states
-
-    def put_downs(self, state, i, watcher, refs, reason):
-        for ref in refs:
-            self.put(state, i, watcher, ("down", ref, reason))
-        return state
+        for watcher, ref in watchers:
+            if watcher != i:
+                self.put(state, i, watcher, ("down", ref, process[REASON]))
+        return [state]
 
     # --- the search
 
@@ -263,7 +269,7 @@ class Search:
             else:
                 new.queues[pair] = queue[1:]
             late = state.procs[pair[1]][STATUS] == DEAD
-            source, signal = queue[0] if self.strong else (pair[0], queue[0])
+            source, signal = queue[0] if "order" in self.strong else (pair[0], queue[0])
             after = self.deliver(new, source, pair[1], signal)
             if late:
                 return after  # it changes nothing for anybody else
@@ -361,11 +367,11 @@ class Search:
         return not state.queues and all(t[2] == FAR for t in state.timers) and all(p[STATUS] != DYING for p in state.procs)
 
 
-def allowed(scenario, outcome, limit=200_000, strong=False):
-    """Whether the rules allow this outcome; or, strong, what Troupe promises. TooLarge: not decided."""
+def allowed(scenario, outcome, limit=200_000, strong=()):
+    """Whether the rules allow this outcome; with some of STRONGER, a stronger implementation. TooLarge: not decided."""
     return Search(scenario, language.parts_of(outcome), limit, strong).run()
 
 
-def outcomes(scenario, limit=200_000, strong=False):
-    """All outcomes that the rules allow."""
+def outcomes(scenario, limit=200_000, strong=()):
+    """All outcomes that are allowed."""
     return Search(scenario, None, limit, strong).run()

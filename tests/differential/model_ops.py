@@ -51,7 +51,7 @@ def spawn(search, state, i, words):
         state.own(i)[LINKS] |= {(child, 0)}
     if "monitor" in words:
         ref = (i, words[-1])
-        process[WATCHERS] |= {(i, ref)}
+        process[WATCHERS] += ((i, ref),)
         state.own(i)[MONITORS] |= {(ref, child, "")}
     return [state]
 
@@ -61,6 +61,8 @@ def leave(search, state, i, words):
 
 
 def trap(search, state, i, words):
+    if "points" in search.strong and search.exit_is_pending(state, i):
+        return []
     state.own(i)[TRAP] = words[0] == "on"
     return [state]
 
@@ -121,6 +123,8 @@ def monitor(search, state, i, words):
     after = []
     if state.procs[to][STATUS] == DEAD:  # found at once, perhaps before an earlier monitor finds it
         after = search.deliver(state.copy(), i, i, ("down", ref, "noproc"))
+        if "monitors" in search.strong:
+            return after
     search.put(state, i, to, ("monitor", ref))
     return after + [state]
 
@@ -258,6 +262,9 @@ def read(search, state, i, words):
 
 def request(search, state, i, to, body, timed):
     """Monitors, sends and waits."""
+    after = []
+    if state.procs[to][STATUS] == DEAD:  # found at once, as by monitor()
+        after = logged(search, state.copy(), i, "fail(noproc)")
     ref = (i, state.procs[i][PC])
     process = state.own(i)
     process[MONITORS] |= {(ref, to, "")}
@@ -265,7 +272,7 @@ def request(search, state, i, to, body, timed):
     process[AGENDA] = (("reply", ref, timed),)
     search.put(state, i, to, ("monitor", ref))
     search.put(state, i, to, ("message", ("call", body, i, ref)))
-    return [state]
+    return after + [state]
 
 
 def call(search, state, i, words):
@@ -316,10 +323,19 @@ def await_reply(search, state, i):
     return logged(search, state, i, word)
 
 
+def drop(search, state, i, words):
+    """Terminates the child that has the name now, by its pid."""
+    holder = state.names.get(words[1])
+    if holder is None:
+        return logged(search, state, i, "nobody")
+    return request(search, state, i, search.index[words[0]], ("drop", holder), False)
+
+
 COMMANDS = {
     "spawn": spawn, "exit": leave, "trap": trap, "signal": signal, "link": link, "unlink": unlink, "monitor": monitor,
     "demonitor": demonitor, "alias": alias, "unalias": unalias, "send": send, "reply": reply, "recv": receive, "register": register,
     "unregister": unregister, "whereis": whereis, "alive": alive, "timer": timer, "cancel": cancel, "read": read, "call": call,
     "cast": cast, "start": ask_supervisor("start"), "terminate": ask_supervisor("terminate"), "delete": ask_supervisor("delete"),
     "restart": ask_supervisor("restart"), "which": ask_supervisor("which"),
+    "add": ask_supervisor("add"), "drop": drop,
 }

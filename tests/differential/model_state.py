@@ -3,12 +3,12 @@
 NEW, RUN, DYING, DEAD = range(4)
 # The fields of a process
 (KIND, STATUS, PC, BOX, TRAP, LINKS, MONITORS, WATCHERS, REASON, PENDING, SEEN, RESULT, AGENDA, ALIASES, LAST, HELD, CHILDREN, RESTARTS, PARENT,
- LABEL) = range(20)
+ LABEL, STARTS, MODE) = range(22)
 # kind, status, program counter; mailbox; traps exits; links: (peer, 0 or the number of an unlink on its way); monitors of its own:
-# (reference, target, mode); those on it: (watcher, reference); why it ended; an observation that is not written down yet; those
+# (reference, target, mode); those on it, the oldest first: (watcher, reference); why it ended; an observation that is not written down yet; those
 # that are, or how many; the answer that it waited for; what a server or supervisor has still to do; active aliases; the reference
 # in the message received last; callers that a server keeps waiting; a supervisor's children and restarts; the parent; its name as
-# a child.
+# a child; how often each child was started: (name, count); what the spec says about this child (scenario.Mode).
 
 FAR = "far"
 TIMER_SENDER = -1
@@ -39,7 +39,8 @@ class State:
 
 
 def blank(kind, status, trap, seen, label):
-    return [kind, status, 0, (), trap, frozenset(), frozenset(), frozenset(), None, None, seen, None, (), frozenset(), None, (), (), 0, None, label]
+    return [kind, status, 0, (), trap, frozenset(), frozenset(), (), None, None, seen, None, (), frozenset(), None, (), (), 0, None, label,
+            frozenset(), None]
 
 
 def queue_order(item):

@@ -1,36 +1,27 @@
-"""model_sup.py: servers and supervisors, as steps of the model's search.
+"""model_sup.py: supervisors, as steps of the model's search, like servers (model_server.py).
 
-Both take the oldest message and do what it asks for in steps, which are kept in AGENDA: between two of them anything else may happen.
 A supervisor's child is a server whose observations stand with its supervisor's, since they have an order of their own: `+a` started,
-`a:...` handled or ended. CHILDREN: (id, restart, trap, process), the process None if there is none, "restarting" after a failed start."""
+`a:...` handled or ended. CHILDREN: (id, restart, mode, process, last): the process None if there is none, "restarting" after a failed
+start; last is who it was then."""
 
-from model_state import (AGENDA, BOX, CHILDREN, DEAD, DYING, HELD, LABEL, LINKS, MONITORS, PARENT, PC, RESTARTS, RUN, STATUS, TRAP,
-                         WATCHERS, blank)
+import model_server
+from model_state import AGENDA, BOX, CHILDREN, LINKS, MONITORS, RESTARTS, RUN, STATUS, TRAP
+from scenario import read_mode
 
 
 def first(search, state, i, spec):
-    """A supervisor at the start: its children run."""
-    for child, restart, trap in spec.children:
-        new_child(search, state, i, child, trap, trap)
-        state.procs[-1][AGENDA] = ()
-        state.own(i)[CHILDREN] += ((child, restart, trap, len(state.procs) - 1),)
+    """A supervisor at the start: its children run, but for those whose init says ignore."""
+    state.own(i)[TRAP] = True
+    if spec.strategy == "simple_one_for_one":
+        return [state]
+    for child, restart, mode in spec.children:
         if not search.log(state, i, f"+{child}"):
             return []
-    state.own(i)[TRAP] = True
+        if model_server.turn_of(state, i, child, mode) == "o":
+            state.own(i)[CHILDREN] += ((child, restart, mode, model_server.new_child(state, i, child, mode, mode.trap, True), None),)
+        elif restart != "temporary":
+            state.own(i)[CHILDREN] += ((child, restart, mode, None, None),)
     return [state]
-
-
-def new_child(search, state, i, child, trap, trap_now):
-    at = len(state.procs)
-    process = blank("server", RUN, trap_now, 0, child)
-    process[PARENT] = i
-    process[LINKS] = frozenset({(i, 0)})
-    process[AGENDA] = (("init", trap),)
-    state.procs.append(process)
-    state.owned.add(at)
-    state.own(i)[LINKS] |= {(at, 0)}
-    state.names[child] = at
-    return at
 
 
 def step(search, state, i):
@@ -43,79 +34,13 @@ def step(search, state, i):
         task, own[AGENDA] = own[AGENDA][0], own[AGENDA][1:]
         return TASKS[task[0]](search, new, i, *task[1:])
     message, own[BOX] = own[BOX][0], own[BOX][1:]
-    if process[CHILDREN] or process[TRAP] and process[PARENT] is None and is_supervisor(search, i):
+    if is_supervisor(search, i):
         return supervise(search, new, i, message)
-    return serve(search, new, i, message)
+    return model_server.serve(search, new, i, message)
 
 
 def is_supervisor(search, i):
     return i < len(search.names) and search.scenario.processes[i].kind == "sup"
-
-
-# --- servers
-
-
-def note(search, state, i, word):
-    """A server's observation; a child's is its supervisor's."""
-    process = state.procs[i]
-    if process[PARENT] is None:
-        return search.log(state, i, word)
-    return search.log(state, process[PARENT], f"{process[LABEL]}:{word}")
-
-
-def serve(search, state, i, message):
-    kind = message[0]
-    process = state.own(i)
-    if kind == "EXIT":
-        if message[1] == process[PARENT]:
-            process[AGENDA] = (("terminate", message[2]), ("die", message[2]))
-            return [state]
-        return [state] if note(search, state, i, f"EXIT({search.name(message[1])},{message[2]})") else []
-    if kind not in ("call", "cast"):
-        return [state] if note(search, state, i, message[0]) else []
-    what, _, reason = message[1].partition(":")
-    if not note(search, state, i, message[1]):
-        return []
-    process = state.own(i)
-    answer = (("reply", message[2], message[3], what),) if kind == "call" else ()
-    if what == "ping":
-        process[AGENDA] = answer
-    elif what == "hold":
-        process[HELD] += tuple(a[1:3] for a in answer)
-    elif what == "release":
-        process[AGENDA] = tuple(("reply", *held, "late") for held in process[HELD]) + answer
-        process[HELD] = ()
-    elif what in ("stop", "die"):
-        process[AGENDA] = (("terminate", reason), ("die", reason))
-    elif what == "stopr":
-        process[AGENDA] = (("terminate", reason), *answer, ("die", reason))
-    return [state]
-
-
-def task_init(search, state, i, trap):
-    parent = state.procs[i][PARENT]
-    process = state.own(i)
-    process[TRAP] = trap
-    process[AGENDA] = (("acknowledge",),)
-    return [state] if search.log(state, parent, f"+{state.procs[i][LABEL]}") else []
-
-
-def task_acknowledge(search, state, i):
-    search.put(state, i, state.procs[i][PARENT], ("message", ("started", i)))
-    return [state]
-
-
-def task_terminate(search, state, i, reason):
-    return [state] if note(search, state, i, f"end({reason})") else []
-
-
-def task_die(search, state, i, reason):
-    return search.die(state, i, reason)
-
-
-def task_reply(search, state, i, to, ref, word):
-    search.put(state, i, to, ("alias", ref, ("reply", ref, word)))
-    return [state]
 
 
 # --- supervisors: what a message asks for
@@ -137,15 +62,15 @@ def supervise(search, state, i, message):
         return [state]
     if message[0] == "call":
         asked, client, ref = message[1], message[2], message[3]
-        answer = REQUESTS[asked[0]](state, i, (("reply", client, ref),), *asked[1:])
+        answer = REQUESTS[asked[0]](search, state, i, (("reply", client, ref),), *asked[1:])
         if isinstance(answer, str):
             state.own(i)[AGENDA] = (("reply", client, ref, answer),)
     return [state]
 
 
-def set_child(state, i, name, to):
+def set_child(state, i, name, to, last=None):
     process = state.own(i)
-    process[CHILDREN] = tuple((*c[:3], to) if c[0] == name else c for c in process[CHILDREN])
+    process[CHILDREN] = tuple((*c[:3], to, last) if c[0] == name else c for c in process[CHILDREN])
 
 
 def drop_child(state, i, name):
@@ -153,16 +78,38 @@ def drop_child(state, i, name):
     process[CHILDREN] = tuple(c for c in process[CHILDREN] if c[0] != name)
 
 
-def child_ended(search, state, i, at, reason):
-    name, kind, _, _ = state.procs[i][CHILDREN][at]
-    if kind == "temporary":
+def is_pooled(search, i):
+    return search.scenario.processes[i].strategy == "simple_one_for_one"
+
+
+def gone(search, state, i, name):
+    """A child that does not run: kept, unless it is temporary or of a template."""
+    child = next((c for c in state.procs[i][CHILDREN] if c[0] == name), None)
+    if child is not None and (child[1] == "temporary" or is_pooled(search, i)):
         drop_child(state, i, name)
-    elif kind == "transient" and reason in ("normal", "shutdown"):
+    elif child is not None:
         set_child(state, i, name, None)
-    else:
-        set_child(state, i, name, None)
+
+
+def child_ended(search, state, i, at, reason):
+    name, kind, mode, pid, _ = state.procs[i][CHILDREN][at]
+    if kind == "permanent" or kind == "transient" and reason not in ("normal", "shutdown"):
+        set_child(state, i, name, None, pid)
         return restart(search, state, i, at)
+    gone(search, state, i, name)
+    auto = search.scenario.processes[i].auto
+    children = state.procs[i][CHILDREN]
+    if mode.significant and (auto == "any" or auto == "all" and not any(c[2].significant and c[3] is not None for c in children)):
+        give_up(search, state, i)
     return [state]
+
+
+def give_up(search, state, i):
+    process = state.own(i)
+    if is_pooled(search, i):
+        process[AGENDA] = (("stop_all",), ("die", "shutdown"))
+    else:
+        process[AGENDA] = tuple(("stop", c[0]) for c in reversed(process[CHILDREN])) + (("die", "shutdown"),)
 
 
 def restart(search, state, i, at):
@@ -171,30 +118,39 @@ def restart(search, state, i, at):
     spec = search.scenario.processes[i]
     process[RESTARTS] += 1
     children = process[CHILDREN]
-    name = children[at][0]
-    set_child(state, i, name, None)
+    name, last = children[at][0], children[at][4]
+    set_child(state, i, name, None, last)
     if process[RESTARTS] > spec.intensity:
-        process[AGENDA] = tuple(("stop", c[0]) for c in reversed(children) if c[0] != name) + (("die", "shutdown"),)
+        gone(search, state, i, name)
+        give_up(search, state, i)
         return [state]
-    group = {"one_for_one": children[at:at + 1], "rest_for_one": children[at:], "one_for_all": children}[spec.strategy]
-    stops = tuple(("stop", c[0]) for c in reversed(group) if c[0] != name)
+    group = {"rest_for_one": children[at:], "one_for_all": children}.get(spec.strategy, children[at:at + 1])
     starts = tuple(("start", c[0], None) for c in group if c[1] != "temporary" or c[0] == name)
-    process[AGENDA] = stops + starts
+    process[AGENDA] = tuple(("stop", c[0]) for c in reversed(group) if c[0] != name) + starts
     return [state]
 
 
-def ask_start(state, i, answer, name, kind, trap=""):
+def ask_start(search, state, i, answer, name, kind, *words):
+    return add(state, i, answer, name, kind, read_mode(words))
+
+
+def ask_add(search, state, i, answer, name):
+    _, kind, mode = search.scenario.processes[i].children[0]
+    return add(state, i, answer, name, kind, mode)
+
+
+def add(state, i, answer, name, kind, mode):
     children = state.procs[i][CHILDREN]
     at = position(children, 0, name)
     if at is not None:
-        return "already_present" if children[at][3] is None else "already_started"
+        return "already_started" if isinstance(children[at][3], int) else "already_present"
     process = state.own(i)
-    process[CHILDREN] += ((name, kind, trap == "trap", None),)
+    process[CHILDREN] += ((name, kind, mode, None, None),)
     process[AGENDA] = (("start", name, ("new", *answer[0])),)
     return None
 
 
-def ask_terminate(state, i, answer, name):
+def ask_terminate(search, state, i, answer, name):
     if position(state.procs[i][CHILDREN], 0, name) is None:
         return "not_found"
     state.own(i)[AGENDA] = (("stop", name), (*answer[0], "ok"))
@@ -205,7 +161,7 @@ def state_of(children, at):
     return {None: "undefined", "restarting": "restarting"}.get(children[at][3], "running")
 
 
-def ask_delete(state, i, answer, name):
+def ask_delete(search, state, i, answer, name):
     children = state.procs[i][CHILDREN]
     at = position(children, 0, name)
     if at is None:
@@ -216,7 +172,7 @@ def ask_delete(state, i, answer, name):
     return "ok"
 
 
-def ask_restart(state, i, answer, name):
+def ask_restart(search, state, i, answer, name):
     children = state.procs[i][CHILDREN]
     at = position(children, 0, name)
     if at is None:
@@ -227,13 +183,25 @@ def ask_restart(state, i, answer, name):
     return None
 
 
-def ask_which(state, i, answer):
+def ask_drop(search, state, i, answer, pid):
+    """By its pid; of one that is to be restarted, its last one. The dead are dropped already (SUP-55)."""
+    for child in state.procs[i][CHILDREN]:
+        if child[3] == pid or child[3] == "restarting" and child[4] == pid:
+            return ask_terminate(search, state, i, answer, child[0])
+    return "not_found" if state.procs[pid][STATUS] == RUN else "ok"
+
+
+def ask_which(search, state, i, answer):
     children = state.procs[i][CHILDREN]
     shown = {"undefined": "-", "restarting": "?", "running": "+"}
-    return "which(" + ",".join(shown[state_of(children, at)] + children[at][0] for at in reversed(range(len(children)))) + ")"
+    signs = [shown[state_of(children, at)] for at in range(len(children))]
+    if is_pooled(search, i):
+        return "which(" + ",".join(sorted(signs)) + ")"
+    return "which(" + ",".join(signs[at] + children[at][0] for at in reversed(range(len(children)))) + ")"
 
 
-REQUESTS = {"start": ask_start, "terminate": ask_terminate, "delete": ask_delete, "restart": ask_restart, "which": ask_which}
+REQUESTS = {"start": ask_start, "add": ask_add, "terminate": ask_terminate, "drop": ask_drop, "delete": ask_delete, "restart": ask_restart,
+            "which": ask_which}
 
 # --- supervisors: starting and stopping a child
 
@@ -241,12 +209,13 @@ REQUESTS = {"start": ask_start, "terminate": ask_terminate, "delete": ask_delete
 def task_start(search, state, i, name, answer):
     """Spawns it; it may trap exits from its first moment, or from its init on."""
     child = next(c for c in state.procs[i][CHILDREN] if c[0] == name)
-    if name in state.names:
+    pooled = is_pooled(search, i)
+    if name in state.names and not pooled:
         return [state]  # somebody else has the name: not in our scenarios
     after = []
-    for trap_now in {child[2], False}:
+    for trap_now in {child[2].trap, False}:
         new = state.copy()
-        at = new_child(search, new, i, name, child[2], trap_now)
+        at = model_server.new_child(new, i, name, child[2], trap_now, pooled=pooled)
         own = new.own(i)
         own[AGENDA] = (("started", name, at, answer),) + own[AGENDA]
         after.append(new)
@@ -257,14 +226,18 @@ def task_started(search, state, i, name, at, answer):
     """Waits for the child's word, or its end."""
     process = state.own(i)
     for place, message in enumerate(process[BOX]):
-        if message in (("started", at),) or message[0] == "EXIT" and message[1] == at:
+        if message[:2] == ("said", at) or message[0] == "EXIT" and message[1] == at:
             process[BOX] = process[BOX][:place] + process[BOX][place + 1:]
-            if message[0] == "started":
-                set_child(state, i, name, at)
-                if answer is not None:
-                    process[AGENDA] = ((*answer[1:], "ok"),) + process[AGENDA]
-            else:
+            if message[0] == "EXIT" or message[2] not in ("started", "ignore"):
                 start_failed(state, i, name, answer, message[2])
+                return [state]
+            if message[2] == "started":
+                set_child(state, i, name, at)
+            elif answer is None or answer[0] == "new":
+                gone(search, state, i, name)
+            if answer is not None:
+                process = state.own(i)
+                process[AGENDA] = ((*answer[1:], "ok"),) + process[AGENDA]
             return [state]
     return []
 
@@ -273,7 +246,8 @@ def start_failed(state, i, name, answer, reason):
     process = state.own(i)
     if answer is None:  # a restart: the rest of the group is not started; tried again
         process[AGENDA] = ()
-        set_child(state, i, name, "restarting")
+        last = next(c[4] for c in process[CHILDREN] if c[0] == name)
+        set_child(state, i, name, "restarting", last)
         process[BOX] += (("retry", name),)
         return
     if answer[0] == "new":
@@ -281,43 +255,92 @@ def start_failed(state, i, name, answer, reason):
     process[AGENDA] = ((*answer[1:], f"error({reason})"),) + process[AGENDA]
 
 
-def task_stop(search, state, i, name):
-    """SUP-40: watched, unlinked; if it ended before, that end is taken, else it gets a shutdown."""
+def ask_to_end(search, state, i, child):
+    """Watches a child, unlinks it, and gives it the signal, unless it ended before; the reference of the monitor."""
     process = state.own(i)
-    child = next(c for c in process[CHILDREN] if c[0] == name)
     at = child[3]
-    if not isinstance(at, int):
-        if child[1] == "temporary":
-            drop_child(state, i, name)
-        else:
-            set_child(state, i, name, None)
-        return [state]
     ref = (i, f"stop{at}")
     process[MONITORS] |= {(ref, at, "")}
     search.put(state, i, at, ("monitor", ref))
+    process = state.own(i)
     if (at, 0) in process[LINKS]:
         process[LINKS] = (process[LINKS] - {(at, 0)}) | {(at, 1)}
         search.put(state, i, at, ("unlink", 1))
+        process = state.own(i)
     ended = any(m[0] == "EXIT" and m[1] == at for m in process[BOX])
     process[BOX] = tuple(m for m in process[BOX] if m[0] != "EXIT" or m[1] != at)
     if not ended:
-        search.put(state, i, at, ("exit", "shutdown"))
-    process[AGENDA] = (("stopped", name, ref),) + process[AGENDA]
+        search.put(state, i, at, ("exit", "kill" if child[2].shutdown == "kill" else "shutdown"))
+    return ref
+
+
+def is_impatient(mode):
+    """Whether its time may be over in a run."""
+    return mode.shutdown.isdigit() and int(mode.shutdown) < 1000
+
+
+def task_stop(search, state, i, name):
+    """SUP-40: watched, unlinked; if it ended before, that end is taken, else it gets a signal."""
+    child = next(c for c in state.procs[i][CHILDREN] if c[0] == name)
+    if not isinstance(child[3], int):
+        gone(search, state, i, name)
+        return [state]
+    ref = ask_to_end(search, state, i, child)
+    process = state.own(i)
+    process[AGENDA] = (("stopped", name, ref, is_impatient(child[2])),) + process[AGENDA]
     return [state]
 
 
-def task_stopped(search, state, i, name, ref):
+def take_down(process, ref):
+    """Whether the DOWN was there."""
+    left = tuple(m for m in process[BOX] if m[0] != "DOWN" or m[1] != ref)
+    found = len(left) < len(process[BOX])
+    process[BOX] = left
+    return found
+
+
+def task_stopped(search, state, i, name, ref, impatient):
     process = state.own(i)
-    for place, message in enumerate(process[BOX]):
-        if message[0] == "DOWN" and message[1] == ref:
-            process[BOX] = process[BOX][:place] + process[BOX][place + 1:]
-            if next(c for c in process[CHILDREN] if c[0] == name)[1] == "temporary":
-                drop_child(state, i, name)
-            else:
-                set_child(state, i, name, None)
-            return [state]
-    return []
+    if take_down(process, ref):
+        gone(search, state, i, name)
+        return [state]
+    if not impatient:
+        return []
+    pid = next(c[3] for c in process[CHILDREN] if c[0] == name)
+    process[AGENDA] = (("stopped", name, ref, False),) + process[AGENDA]
+    search.put(state, i, pid, ("exit", "kill"))
+    return [state]
 
 
-TASKS = {"init": task_init, "acknowledge": task_acknowledge, "terminate": task_terminate, "die": task_die, "reply": task_reply, "start": task_start,
-         "started": task_started, "stop": task_stop, "stopped": task_stopped}
+def task_stop_all(search, state, i):
+    """The children of a template all at once."""
+    children = [c for c in state.procs[i][CHILDREN] if isinstance(c[3], int)]
+    refs = tuple((c[3], ask_to_end(search, state, i, c)) for c in children)
+    process = state.own(i)
+    process[CHILDREN] = ()
+    process[AGENDA] = (("all_stopped", refs, any(is_impatient(c[2]) for c in children)),) + process[AGENDA]
+    return [state]
+
+
+def task_all_stopped(search, state, i, refs, impatient):
+    process = state.own(i)
+    left = tuple((pid, ref) for pid, ref in refs if not take_down(process, ref))
+    if not left:
+        return [state]
+    if len(left) == len(refs) and not impatient:
+        return []
+    after = []
+    if impatient:
+        new = state.copy()
+        new.own(i)[AGENDA] = (("all_stopped", left, False),) + new.procs[i][AGENDA]
+        for pid, _ in left:
+            search.put(new, i, pid, ("exit", "kill"))
+        after.append(new)
+    if len(left) < len(refs):
+        process[AGENDA] = (("all_stopped", left, impatient),) + process[AGENDA]
+        after.append(state)
+    return after
+
+
+TASKS = model_server.TASKS | {"start": task_start, "started": task_started, "stop": task_stop, "stopped": task_stopped,
+                              "stop_all": task_stop_all, "all_stopped": task_all_stopped}

@@ -98,7 +98,7 @@ static void each_name(struct run *run, name_visit *visit, void *arg)
             const struct op *op = &process->ops[k];
             if (process->kind == KIND_SUPERVISOR && k > 0)
                 visit(run, op->words[0], true, arg);
-            else if (strcmp(op->words[0], "start") == 0)
+            else if (strcmp(op->words[0], "start") == 0 || strcmp(op->words[0], "add") == 0)
                 visit(run, op->words[2], true, arg);
             else if (strcmp(op->words[0], "register") == 0)
                 visit(run, op->words[1], false, arg);
@@ -181,7 +181,9 @@ static void settle(struct run *run)
         same = rests && equal ? same + 1 : 0;
         last = look;
         busy += !rests;
-        if (rests || busy < 64)
+        if (run->pause_ms > 0)
+            tr_sleep(run->pause_ms);
+        else if (rests || busy < 64)
             tr_yield();
         else
             tr_sleep(1); /* a timer runs */
@@ -274,6 +276,10 @@ void run_once(struct run *run, char *outcome)
     tr_ref monitors[PROCESSES_MOST];
     size_t used = 0;
     start_all(run, monitors);
+    if (run->begun != NULL) {
+        run->begun();
+        tr_receive_match(&(tr_match){ .tag = run->rest }, TR_INFINITY);
+    }
     settle(run);
     for (size_t i = 0; i < run->scenario->count; i++) {
         char end[80] = "";

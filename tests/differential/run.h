@@ -6,12 +6,13 @@
 #ifndef TROUPE_TESTS_DIFFERENTIAL_RUN_H
 #define TROUPE_TESTS_DIFFERENTIAL_RUN_H
 
+#include "counts.h"
 #include "scenario.h"
 
 #include <stdatomic.h>
 #include <troupe/troupe.h>
 
-enum { SEEN_MOST = 64, SEEN_SIZE = 56, TIMERS_MOST = 16, WORD_SIZE = 16, OUTCOME_SIZE = 4096 };
+enum { SEEN_MOST = 64, SEEN_SIZE = 56, TIMERS_MOST = 16, NAMES_MOST = 26, WORD_SIZE = 16 };
 
 /* Tags: a word from script to script, a request to a server, the question whether a server is idle, the start. */
 enum { WORD = 1, REQUEST, LOOK, GO };
@@ -53,6 +54,10 @@ struct run {
     _Atomic uint64_t timers[TIMERS_MOST]; /* all of them, to be cancelled at the end */
     _Atomic bool far[TIMERS_MOST];        /* not to be waited for */
     _Atomic size_t timer_count;
+    _Atomic size_t starts[NAMES_MOST]; /* how often a supervisor's child of each letter was started */
+    int pause_ms;                      /* between looks; 0: they follow each other at once */
+    void (*begun)(void);               /* NULL; else called when the scripts may go, and the run rests when ... */
+    int rest;                          /* ... a message with this tag is there */
 };
 
 /* A process of a run: the start argument of scripts. */
@@ -79,16 +84,24 @@ tr_text reason_name(const tr_reason *reason);
 
 /* The body of a script; its start argument is a struct place. */
 void script_enter(const tr_msg *arg);
-/* A supervisor's child, to be copied at once: the name is the scenario's. */
+/* The start argument of a server. */
+struct server_arg {
+    struct place place;
+    char name[8];     /* of a supervisor's child, a letter; "" */
+    const char *init; /* how its starts go, a letter each, the last for all that follow; NULL: well */
+    bool stuck;       /* does not come to an end when its supervisor shuts it down */
+    bool registers;   /* itself, in its init */
+};
+/* A supervisor's child, to be copied at once. */
 struct child_spec {
     tr_text name;
-    struct {
-        struct place place;
-        char name[8];
-    } arg;
+    struct server_arg arg;
     tr_child spec;
 };
-void server_child(struct child_spec *child, struct place place, const char *name, const char *restart, bool trap);
+/* What stands from words[at] on: the name, the restart type, and options. */
+void server_child(struct child_spec *child, struct place place, const struct op *line, size_t at);
+/* The start argument of a child of a simple_one_for_one supervisor, whose template is the line. */
+struct server_arg server_pooled(struct place place, const char *name, const struct op *line);
 /* Starts a server and a supervisor of the scenario, watched by the caller. */
 tr_pid server_start(struct place place, bool trap, tr_ref *monitor);
 tr_pid supervisor_start(struct place place, const struct process *process, tr_ref *monitor);

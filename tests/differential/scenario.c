@@ -31,7 +31,9 @@ static char *read_text(const char *path)
 static bool read_op(struct op *op, char *text)
 {
     char *rest;
-    *op = (struct op){ { "", "", "", "", "", "" }, 0 };
+    for (op->count = 0; op->count < WORDS_MOST; op->count++)
+        op->words[op->count] = "";
+    op->count = 0;
     for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         if (op->count == WORDS_MOST)
             return false;
@@ -76,7 +78,7 @@ static bool read_line(struct scenario **scenario, struct scenario ***last, char 
     }
     if (strlen(line) >= 3 && line[2] == ':')
         return *scenario != NULL && read_process(*scenario, line, line + 3);
-    return line[0] == '\0' || line[0] == '#' || strncmp(line, "otp ", 4) == 0;
+    return line[0] == '\0' || line[0] == '#' || strncmp(line, "otp ", 4) == 0 || strncmp(line, "troupe ", 7) == 0;
 }
 
 bool scenario_read(const char *path, struct scenario **first)
@@ -102,6 +104,15 @@ bool op_has(const struct op *op, const char *word)
         if (strcmp(op->words[i], word) == 0)
             return true;
     return false;
+}
+
+const char *op_value(const struct op *op, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t i = 1; i < op->count; i++)
+        if (strncmp(op->words[i], key, length) == 0 && op->words[i][length] == '=')
+            return op->words[i] + length + 1;
+    return NULL;
 }
 
 size_t scenario_find(const struct scenario *scenario, const char *name)

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PROCESSES_MOST = 8, OPS_MOST = 24, WORDS_MOST = 6, CHILDREN_MOST = 6 };
+enum { PROCESSES_MOST = 8, OPS_MOST = 24, WORDS_MOST = 9, CHILDREN_MOST = 6 };
 
 enum kind { KIND_SCRIPT, KIND_SPAWNED, KIND_SERVER, KIND_SUPERVISOR };
 
@@ -37,6 +37,8 @@ struct scenario {
 bool scenario_read(const char *path, struct scenario **first);
 /* Whether a command has this word. */
 bool op_has(const struct op *op, const char *word);
+/* What stands behind "key=" in a command; NULL: it has no such word. */
+const char *op_value(const struct op *op, const char *key);
 /* The index of a process by its name; count if there is none. */
 size_t scenario_find(const struct scenario *scenario, const char *name);
 

@@ -330,28 +330,58 @@ static void do_cast(struct script *script, const struct op *op)
     tr_cast(to(script, op->words[1]), REQUEST, &request, sizeof request);
 }
 
-/* start, terminate, delete and restart of a supervisor's child. */
+/* The line of a simple_one_for_one supervisor's template. */
+static const struct op *template_of(struct script *script, const char *supervisor)
+{
+    const struct scenario *scenario = script->run->scenario;
+    return &scenario->processes[scenario_find(scenario, supervisor)].ops[1];
+}
+
+/* Of the child that has the name now. */
+static int drop(struct script *script, tr_pid supervisor, const char *name, const char **said)
+{
+    tr_pid pid = tr_whereis(run_name(script->run, name).s);
+    if (!tr_nobody(pid))
+        return tr_terminate_child_pid(supervisor, pid);
+    *said = "nobody";
+    return TR_OK;
+}
+
+/* start, add, terminate, drop, delete and restart of a supervisor's child. */
 static void do_child(struct script *script, const struct op *op)
 {
     struct run *run = script->run;
+    struct place place = { run, scenario_find(run->scenario, op->words[1]) };
     tr_pid supervisor = to(script, op->words[1]), pid;
-    const char *what = op->words[0], *name = op->words[2];
+    const char *what = op->words[0], *name = op->words[2], *said = NULL;
     int status;
     if (strcmp(what, "start") == 0) {
         struct child_spec child;
-        struct place place = { run, scenario_find(run->scenario, op->words[1]) };
-        server_child(&child, place, name, op->words[3], op_has(op, "trap"));
+        server_child(&child, place, op, 2);
         status = tr_start_child(supervisor, &child.spec, &pid);
+    } else if (strcmp(what, "add") == 0) {
+        struct server_arg arg = server_pooled(place, name, template_of(script, op->words[1]));
+        status = tr_start_child_with(supervisor, &arg, sizeof arg, &pid);
     } else if (strcmp(what, "terminate") == 0) {
         status = tr_terminate_child(supervisor, name);
+    } else if (strcmp(what, "drop") == 0) {
+        status = drop(script, supervisor, name, &said);
     } else if (strcmp(what, "delete") == 0) {
         status = tr_delete_child(supervisor, name);
     } else {
         status = tr_restart_child(supervisor, name, &pid);
     }
     step(script);
-    write_status(script, status);
+    if (said != NULL)
+        write_down(script, said);
+    else
+        write_status(script, status);
 }
+
+static char shown(const tr_child_info *child) { return child->restarting ? '?' : tr_nobody(child->pid) ? '-' : '+'; }
+
+/* What is shown of children without an id: they have no order either. */
+static int by_sign(const void *a, const void *b) { return shown(a) - shown(b); }
 
 static void do_which(struct script *script, const struct op *op)
 {
@@ -363,13 +393,13 @@ static void do_which(struct script *script, const struct op *op)
         write_status(script, status);
         return;
     }
+    bool pooled = count > 0 && strcmp(children[0].id, "undefined") == 0;
+    if (pooled)
+        qsort(children, count, sizeof *children, by_sign);
     char text[SEEN_SIZE] = "";
     for (size_t i = 0; i < count && used < sizeof text - 8; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%.4s", i == 0 ? "" : ",",
-                                 children[i].restarting       ? "?"
-                                 : tr_nobody(children[i].pid) ? "-"
-                                                              : "+",
-                                 children[i].id);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%c%.4s", i == 0 ? "" : ",", shown(&children[i]),
+                                 pooled ? "" : children[i].id);
     tr_free(children);
     see(script->run, script->place.index, "which(%.40s)", text);
 }
@@ -387,7 +417,8 @@ static const struct {
                  { "whereis", do_whereis }, { "alive", do_alive },         { "timer", do_timer },
                  { "cancel", do_cancel },   { "read", do_read },           { "call", do_call },
                  { "cast", do_cast },       { "start", do_child },         { "terminate", do_child },
-                 { "delete", do_child },    { "restart", do_child },       { "which", do_which } };
+                 { "delete", do_child },    { "restart", do_child },       { "which", do_which },
+                 { "add", do_child },       { "drop", do_child } };
 
 static command *command_of(const char *name)
 {
