@@ -41,7 +41,7 @@ static int64_t end_child(const tr_child *child, tr_reason *reason)
     int64_t begin = tr_now_ns();
     CHECK_EQ(tr_terminate_child(supervisor, "c"), TR_OK);
     int64_t took = ms_since(begin);
-    CHECK_EQ(tr_await_down(monitor, 0, reason), TR_OK);
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, reason), TR_OK);
     tr_process_info info;
     CHECK_EQ(tr_info(supervisor, &info), TR_OK);
     RULE("SUP-40"); /* no message, link or monitor is left behind */
