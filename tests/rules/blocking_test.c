@@ -56,7 +56,7 @@ TEST(blocking, two_hundred_at_once_share_sixty_four_threads) { run(many_at_once)
 static int work_ended;
 static int note_work(void *arg)
 {
-    (void)arg;
+    tr_send(*(const tr_pid *)arg, READY, NULL, 0); /* from here on the work has begun */
     usleep(30000);
     __atomic_store_n(&work_ended, 1, __ATOMIC_RELEASE);
     return 0;
@@ -64,8 +64,8 @@ static int note_work(void *arg)
 static int went_on;
 static void works_and_goes_on(const tr_msg *arg)
 {
-    tr_send(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), READY, NULL, 0);
-    tr_blocking(note_work, NULL);
+    tr_pid root = *(const tr_pid *)tr_expect(arg, sizeof root);
+    tr_blocking(note_work, &root);
     went_on = 1;
 }
 static void killed_meanwhile(void)
