@@ -349,7 +349,7 @@ static size_t read_all(tr_socket socket, size_t wanted)
 static void drought_body(const tr_msg *unused)
 {
     (void)unused;
-    tr_socket here, listener = must_listen("tcp://127.0.0.1:0");
+    tr_socket here, listener;
     pthread_t thread;
     struct drought drought = { .receiver = tr_self() };
     make_half_pair(&here, &drought.peer);
@@ -366,6 +366,7 @@ static void drought_body(const tr_msg *unused)
     CHECK_EQ(next_event(here)->what, TR_SOCKET_END);
     pthread_join(thread, NULL);
     drought.ends = false;
+    listener = must_listen("tcp://127.0.0.1:0");
     drought.port = tr_socket_port(listener);
     CHECK_EQ(tr_socket_active(listener, 1000), TR_OK);
     CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
@@ -465,7 +466,7 @@ static void ends(const tr_msg *unused) { (void)unused; }
 static void gift_body(const tr_msg *unused)
 {
     (void)unused;
-    tr_pid dead = tr_spawn(ends, NULL, 0), alive = dead, all[200];
+    tr_pid dead = tr_spawn(ends, NULL, 0), alive, all[200];
     size_t count = 0;
     await_end(dead);
     do /* one of the same bucket */

@@ -63,7 +63,9 @@ static int do_deed(const tr_msg *message)
     case REPLY_TWICE:
         ignored = tr_stop_reply(because(1), tr_from_of(message), "first", 6);
         return ignored < 0 ? ignored : tr_stop_reply(because(2), tr_from_of(message), "second", 7);
-    case FORGET_REPLY: ignored = tr_stop_reply(because(1), tr_from_of(message), "never", 6); tr_exit(because(4));
+    case FORGET_REPLY:
+        ignored = tr_stop_reply(because(1), tr_from_of(message), "never", 6);
+        tr_exit(because(ignored > 0 ? 4 : 0));
     case REPLY_THEN_STOP:
         ignored = tr_stop_reply(because(1), tr_from_of(message), "never", 6);
         return ignored < 0 ? ignored : tr_stop(because(2));

@@ -213,10 +213,10 @@ static void log_oddly(void)
 }
 TEST(text, the_log_goes_to_stderr_unless_somebody_takes_it)
 {
-    char text[500] = "";
-    int ends[2], old = dup(STDERR_FILENO);
     if (HARNESS_SIMULATED)
         SKIP("the streams are the system's");
+    char text[500] = "";
+    int ends[2], old = dup(STDERR_FILENO);
     CHECK(old >= 0 && pipe(ends) == 0);
     dup2(ends[1], STDERR_FILENO);
     the_body = log_oddly;
