@@ -179,7 +179,7 @@ static inline void api_leave(struct context *context)
 /* Owner: where it runs, for senders that would keep it company: at each turn, and after a block in a receive. */
 static inline void actor_note_worker(struct actor *self)
 {
-    unsigned index = worker_self()->index;
+    unsigned index = worker_here()->index;
     if (UNLIKELY(load_relaxed(&self->ran_on) != index))
         store_relaxed(&self->ran_on, (uint8_t)(index < RAN_NOWHERE ? index : RAN_NOWHERE));
 }

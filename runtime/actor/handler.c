@@ -319,33 +319,42 @@ static ALWAYS_INLINE bool is_plain(const struct actor *self)
            (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
 }
 
-/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
-static ALWAYS_INLINE enum turn step_plain(struct context *context, struct actor *self, tr_msg *head)
+/* Its end is not the end of its block: it is kept, or owes an answer. Of a message of the user's. */
+static ALWAYS_INLINE bool is_in_use(const tr_msg *message)
+{
+    return UNLIKELY((message->meta & (MESSAGE_KEPT << 28 | (uint32_t)KIND_CALL << 24)) != 0) &&
+           ((message_flags(message) & MESSAGE_KEPT) != 0 || call_is_request(message));
+}
+
+static NOINLINE enum turn finish_plain(struct actor *self)
+{
+    handler_finish(self);
+    return TURN_GOES_ON;
+}
+
+/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. What
+ * the callback may have done to the actor shows in its disposition or at the head of the queue: a receive that put
+ * messages aside or found one, and a signal that was met, went beyond it. */
+static ALWAYS_INLINE enum turn step_plain(struct worker *worker, struct actor *self, tr_msg *head)
 {
     inbox_use_head(self, head);
     self->current = head;
     self->turns++;
-    runtime_leave(context->worker);
+    runtime_leave_turn(worker);
     int disposition = self->behaviour->handle(self->state, head);
-    context = context_self();
-    runtime_enter(context->worker);
-    if (UNLIKELY(disposition != TR_OK) && !apply_disposition(self, disposition))
-        return TURN_OVER;
-    if (UNLIKELY(!is_plain(self) || !inbox_is_head(self, head) || !self->head_used ||
-                 (message_flags(head) & MESSAGE_KEPT) != 0 || call_is_request(head))) {
-        handler_finish(self);
-        return TURN_GOES_ON;
-    }
+    worker = worker_here();
+    runtime_enter_turn(worker);
+    if (UNLIKELY(disposition != TR_OK || !inbox_is_head(self, head) || is_in_use(head)))
+        return !apply_disposition(self, disposition) ? TURN_OVER : finish_plain(self);
     self->current = NULL;
     self->head_used = false; /* before the take: afterwards another worker may run the actor */
-    struct mailbox_node *node;
-    enum mailbox_took took = mailbox_take(&self->mailbox, &node);
+    enum mailbox_took took = mailbox_take_first(&self->mailbox, &head->node);
     if (UNLIKELY(took == MAILBOX_BUSY)) { /* a sender is in the middle of its put */
         self->head_used = true;
-        schedule_last(context, &self->task);
+        schedule_last(&worker->context, &self->task);
         return TURN_OVER;
     }
-    pool_free(context->pool, head);
+    pool_free(worker->context.pool, head);
     return took == MAILBOX_LAST ? TURN_OVER : TURN_GOES_ON;
 }
 
@@ -353,15 +362,15 @@ static void take_turn(struct actor *self)
 {
     inbox_return(self);
     for (;;) {
-        struct context *context = context_self();
+        struct worker *worker = worker_here();
         tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
-        enum turn turn = LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE) ? step_plain(context, self, head)
-                                                                                     : step(context, self);
+        enum turn turn = LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE) ? step_plain(worker, self, head)
+                                                                                     : step(&worker->context, self);
         if (turn == TURN_OVER)
             return;
-        context = context_self();
-        if (UNLIKELY(load_relaxed(&context->worker->yield) != 0)) {
-            schedule_last(context, &self->task);
+        worker = worker_here();
+        if (UNLIKELY(worker_is_overdue(worker))) {
+            schedule_last(&worker->context, &self->task);
             return;
         }
     }
@@ -428,11 +437,6 @@ static bool moves_on(struct actor *self)
     return true;
 }
 
-static NOINLINE void trace_turn(const struct actor *self)
-{
-    trace_event_now(context_self()->trace, TRACE_RUN_BEGIN, self->pid);
-}
-
 /* Apart from the blocked, which only have to be found, and quickly. */
 static NOINLINE struct fiber *begin_turn(struct actor *self)
 {
@@ -444,16 +448,27 @@ static NOINLINE struct fiber *begin_turn(struct actor *self)
     return NULL;
 }
 
-struct fiber *actor_run(struct task *task)
+static ALWAYS_INLINE struct fiber *go_on(struct actor *self)
 {
-    struct actor *self = actor_of_task(task);
-    if (UNLIKELY((self->traits & TRAIT_PINNED) != 0) ? !at_home(self) : moves_on(self))
-        return NULL;
-    if (UNLIKELY(trace_on(TRACE_RUN_BEGIN)))
-        trace_turn(self);
     struct fiber *fiber = self->fiber;
     if (fiber == NULL)
         return begin_turn(self);
     self->fiber = NULL;
     return fiber;
+}
+
+static NOINLINE struct fiber *run_specially(struct actor *self)
+{
+    if ((self->traits & TRAIT_PINNED) != 0 ? !at_home(self) : moves_on(self))
+        return NULL;
+    if (trace_on(TRACE_RUN_BEGIN))
+        trace_event_now(context_self()->trace, TRACE_RUN_BEGIN, self->pid);
+    return go_on(self);
+}
+
+struct fiber *actor_run(struct task *task)
+{
+    struct actor *self = actor_of_task(task);
+    bool special = (self->traits & TRAIT_PINNED) != 0 || trace_on(TRACE_RUN_BEGIN) || TR_DEBUG_ON;
+    return UNLIKELY(special) ? run_specially(self) : go_on(self);
 }

@@ -186,25 +186,27 @@ static NOINLINE int send_otherwise(tr_pid to, enum message_kind kind, int tag, c
     return send_any(to, kind, tag, body, size);
 }
 
-/* It was; the receiver is still to be scheduled, or, with NULL, not; and there is something to record, or there may be. */
-static NOINLINE int send_finish(struct context *context, struct actor *self, struct actor *receiver, tr_pid to)
+/* It was; the receiver is still to be scheduled, if it is given; there is something to record, or there may be. */
+static NOINLINE int send_finish(struct actor *receiver, tr_pid to)
 {
+    struct context *context = context_self();
     if (receiver != NULL) {
-        trace_event_now(context->trace, TRACE_RUNNABLE, receiver->pid);
+        trace_event_now(context->trace, TRACE_RUNNABLE, to.id);
         schedule(context, &receiver->task);
     }
     trace_event(context->trace, TRACE_SEND, to.id);
     read_end();
-    after_send(context, self, to);
+    after_send(context, actor_here(context), to);
     runtime_leave(worker_self());
     return TR_OK;
 }
 
 /* It was; the sender is tired, or has a signal. */
-static NOINLINE int send_pause(struct context *context, struct actor *self, tr_pid to)
+static NOINLINE int send_pause(tr_pid to)
 {
     read_end();
-    pause_sender(context->worker, self, to, context->worker->budget <= 0);
+    struct worker *worker = worker_here();
+    pause_sender(worker, actor_here(&worker->context), to, worker->budget <= 0);
     runtime_leave(worker_self());
     return TR_OK;
 }
@@ -213,8 +215,7 @@ static NOINLINE int send_pause(struct context *context, struct actor *self, tr_p
  * saved, and few stores stand before the mailbox's exchange, which waits for all of them. */
 static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
-    struct context *context = context_self();
-    struct worker *worker = context == NULL ? NULL : context->worker;
+    struct worker *worker = worker_self();
     struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
     if (UNLIKELY(task == NULL || (to.id & PID_NAME_BIT) != 0))
         return send_any(to, kind, tag, body, size);
@@ -223,7 +224,7 @@ static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, c
     read_begin();
     struct actor *receiver = actor_find(to.id);
     bool unbound = receiver != NULL && (load_relaxed(&receiver->flags) & ACTOR_BOUNDED) == 0;
-    tr_msg *message = LIKELY(unbound) ? pool_alloc_at_hand(context->pool) : NULL;
+    tr_msg *message = LIKELY(unbound) ? pool_alloc_at_hand(worker->context.pool) : NULL;
     if (UNLIKELY(message == NULL))
         return send_otherwise(to, kind, tag, body, size);
     message->sender = self->pid;
@@ -234,13 +235,13 @@ static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, c
     if (size > 0)
         memcpy(message + 1, body, 8);
     bool idle = mailbox_put(&receiver->mailbox, &message->node);
-    bool recorded = trace_on(TRACE_RUNNABLE) || trace_on(TRACE_SEND);
+    bool recorded = trace_on_either(TRACE_RUNNABLE, TRACE_SEND);
     if (UNLIKELY(recorded || (idle && !schedule_next(worker, &receiver->task))))
-        return send_finish(context, self, idle ? receiver : NULL, to);
+        return send_finish(idle ? receiver : NULL, to);
     if (UNLIKELY(--worker->budget <= 0 || signal_pending(self)))
-        return send_pause(context, self, to);
+        return send_pause(to);
     read_end();
-    runtime_leave(worker_self());
+    runtime_leave(worker);
     return TR_OK;
 }
 

@@ -156,8 +156,7 @@ int socket_enter(bool may_block, struct actor **self)
     }
     if (may_block) {
         actor_check_blocking(context, *self);
-        if (UNLIKELY(load_relaxed(&context->worker->yield) !=
-                     0)) /* its slice is over: a peer that is never slow must not keep the worker */
+        if (UNLIKELY(worker_is_overdue(context->worker))) /* a peer that is never slow must not keep the worker */
             actor_yield(*self);
     }
     return TR_OK;

@@ -137,6 +137,12 @@ static ALWAYS_INLINE bool trace_on(enum trace_kind kind)
     return (load_relaxed(&trace_classes) >> (kind >> 4) & 1) != 0; /* relaxed: a switch, it orders nothing */
 }
 
+/* The same for either of two, by one look. */
+static ALWAYS_INLINE bool trace_on_either(enum trace_kind one, enum trace_kind other)
+{
+    return (load_relaxed(&trace_classes) & (1u << (one >> 4) | 1u << (other >> 4))) != 0; /* relaxed: as above */
+}
+
 static ALWAYS_INLINE void trace_put(struct trace_ring *ring, enum trace_kind kind, uint64_t word)
 {
     SIM_EVENT(kind, word);

@@ -38,7 +38,7 @@
  *       it gave the actor up is seen by the sender that schedules it anew; pairs with [MB1] and [MB5].
  *   CMM_STORE_SHARED(old->next), in put: release
  *       [MB3] release: body before link; pairs with [MB4].
- *   CMM_LOAD_SHARED(next or tail), in peek, next, take: acquire
+ *   CMM_LOAD_SHARED(next or tail), in peek, next; and the same in take: acquire
  *       [MB4] acquire: link before body; pairs with [MB3]. Of tail only "empty or not" is used, for which relaxed would
  *       do: one macro serves both.
  *   uatomic_cmpxchg(tail, node, dummy), in take: acq_rel, acquire if it fails
@@ -141,7 +141,11 @@ static inline bool mailbox_seems_empty(struct mailbox *box)
 /* Owner. The first node, which stays; MAILBOX_BUSY_NODE; or NULL: empty, which the holder of the token never sees. */
 static inline struct mailbox_node *mailbox_peek(struct mailbox *box)
 {
-    return (struct mailbox_node *)__cds_wfcq_first_nonblocking(&box->head, &box->tail);
+    /* acquire: [MB4] */
+    struct cds_wfcq_node *first = __atomic_load_n(&box->head.node.next, __ATOMIC_ACQUIRE);
+    if (UNLIKELY(first == NULL))
+        first = __cds_wfcq_first_nonblocking(&box->head, &box->tail);
+    return (struct mailbox_node *)first;
 }
 
 /* Owner. Whether this node is the first; the mailbox is not empty. */
@@ -157,15 +161,36 @@ static inline struct mailbox_node *mailbox_next(struct mailbox *box, struct mail
     return (struct mailbox_node *)__cds_wfcq_next_nonblocking(&box->head, &box->tail, &node->link);
 }
 
+/* Owner. Takes the first node out, which is `node`: what liburcu's dequeue does once it has found it. */
+static ALWAYS_INLINE enum mailbox_took mailbox_take_first(struct mailbox *box, struct mailbox_node *node)
+{
+    struct cds_wfcq_node *first = &node->link, *next = __atomic_load_n(&first->next, __ATOMIC_ACQUIRE); /* [MB4] */
+    if (next == NULL) {
+        struct cds_wfcq_node *last = first;
+        box->head.node.next = NULL;
+        if (LIKELY(__atomic_compare_exchange_n(&box->tail.p, &last, &box->head.node, false, __ATOMIC_ACQ_REL,
+                                               __ATOMIC_ACQUIRE))) /* [MB5] */
+            return MAILBOX_LAST;
+        next = __atomic_load_n(&first->next, __ATOMIC_ACQUIRE); /* [MB4] */
+        if (UNLIKELY(next == NULL)) {
+            box->head.node.next = first;
+            return MAILBOX_BUSY;
+        }
+    }
+    box->head.node.next = next;
+    return MAILBOX_MORE;
+}
+
 /* Owner. Takes the first node out; the mailbox must not be empty. */
 static inline enum mailbox_took mailbox_take(struct mailbox *box, struct mailbox_node **node)
 {
-    int state;
-    struct cds_wfcq_node *taken = __cds_wfcq_dequeue_with_state_nonblocking(&box->head, &box->tail, &state);
-    if (UNLIKELY(taken == CDS_WFCQ_WOULDBLOCK))
+    struct mailbox_node *first = mailbox_peek(box);
+    if (UNLIKELY(first == MAILBOX_BUSY_NODE))
         return MAILBOX_BUSY;
-    *node = (struct mailbox_node *)taken;
-    return state & CDS_WFCQ_STATE_LAST ? MAILBOX_LAST : MAILBOX_MORE;
+    enum mailbox_took took = mailbox_take_first(box, first);
+    if (LIKELY(took != MAILBOX_BUSY))
+        *node = first;
+    return took;
 }
 
 #endif

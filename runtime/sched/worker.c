@@ -102,7 +102,7 @@ static void keep_house(struct worker *worker)
         store_relaxed(&worker->next, NULL);
     struct task *first;
     uint32_t taken = inject_count(&scheduler.inject) > 0 ? inject_take(&scheduler.inject, 1, &first) : 0;
-    if (worker->tick % OVERFLOW_TURNS == 0 && taken == 0 && overflow_count(&worker->overflow) > 0)
+    if (load_relaxed(&worker->turns) % OVERFLOW_TURNS == 0 && taken == 0 && overflow_count(&worker->overflow) > 0)
         taken = overflow_take_oldest(&worker->overflow, 1, &first);
     if (taken == 1 && !ring_push(&worker->ring, first))
         schedule_global(first);
@@ -113,7 +113,7 @@ static NOINLINE struct task *look_aside(struct worker *worker)
 {
     struct task *task;
     reclaim_release_ripe(worker->context.bin, &worker->context);
-    if (worker->tick % HOUSEKEEPING_TURNS == 0)
+    if (load_relaxed(&worker->turns) % HOUSEKEEPING_TURNS == 0)
         keep_house(worker);
     if (inject_count(&worker->pinned) > 0 && inject_take(&worker->pinned, 1, &task) == 1)
         return task;
@@ -125,7 +125,7 @@ static ALWAYS_INLINE struct task *pick(struct worker *worker)
     struct task *task = SIM_PICK(worker);
     if (task != NULL)
         return task;
-    if (UNLIKELY(++worker->tick % FEW_TURNS == 0)) {
+    if (UNLIKELY(load_relaxed(&worker->turns) % FEW_TURNS == 0)) {
         task = look_aside(worker);
         if (task != NULL)
             return task;
@@ -161,7 +161,7 @@ void worker_loop(void *unused)
 {
     (void)unused;
     for (;;) {
-        struct worker *worker = worker_self();
+        struct worker *worker = worker_here();
         store_relaxed(&worker->current, NULL);
         if (UNLIKELY(worker->after_reset != NULL)) {
             void (*then)(void *) = worker->after_reset;
@@ -180,7 +180,6 @@ void worker_loop(void *unused)
         store_relaxed(&worker->current, task);
         worker->budget = SEND_BUDGET;
         worker->critical = 0; /* a task that forgot its bracket; one that is resumed brings its own */
-        store_relaxed(&worker->yield, 0);
         count_up(&worker->turns);
         struct fiber *blocked = task->run(task);
         if (blocked != NULL)

@@ -52,10 +52,11 @@ struct worker {
     _Atomic uint32_t in_runtime;     /* (w) 1: inside the runtime, which may hold `next`, `ring`, pools half changed */
     _Atomic uint32_t revoked;        /* by the watchdog: enum revocation */
     _Atomic uint32_t yield;          /* by the watchdog: the slice is over */
-    int32_t budget;                  /* (o) sends left in this turn */
-    uint32_t tick;                   /* (o) turns, for housekeeping */
-    uint32_t critical;               /* (o) depth of tr_critical_begin */
     _Atomic uint64_t turns;          /* (w) turns begun */
+    int32_t budget;                  /* (o) sends left in this turn */
+    uint32_t critical;               /* (o) depth of tr_critical_begin */
+    unsigned index;                  /* (c) */
+    bool spare;                      /* (c) started for a stuck one */
     int64_t now_ns;                  /* (o) at the last housekeeping */
     int64_t polled_ns;               /* (o) last look at the descriptors */
     void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
@@ -69,8 +70,6 @@ struct worker {
     uint64_t busy_since_turn;        /* (o) */
     bool robbed;                     /* (o) since then it has robbed another */
     struct random random;            /* (o) */
-    unsigned index;                  /* (c) */
-    bool spare;                      /* (c) started for a stuck one */
     struct fiber native;             /* (o) the pthread's own stack */
     struct fiber_cache fibers;       /* (o) */
     pthread_t thread;                /* (c) */
@@ -85,6 +84,9 @@ static inline struct worker *worker_self(void)
     struct context *context = context_self();
     return context == NULL ? NULL : context->worker;
 }
+
+/* The same where only a worker comes: in the loop and in a turn. */
+static ALWAYS_INLINE struct worker *worker_here(void) { return (struct worker *)(void *)context_self(); }
 
 /* The slow half: next is taken, the ring is full, there is no worker, or it is revoked. */
 void schedule_elsewhere(struct context *context, struct task *task);
@@ -182,6 +184,32 @@ static ALWAYS_INLINE void runtime_leave(struct worker *worker)
     atomic_signal_fence(memory_order_seq_cst);
     /* release: pairs with the watchdog's acquire of 0 before it takes `next` */
     store_release(&worker->in_runtime, load_relaxed(&worker->in_runtime) - 1);
+    SIM_USER_CODE();
+}
+
+/* Whether the watchdog has ended the slice of what runs; told once. */
+static ALWAYS_INLINE bool worker_is_overdue(struct worker *worker)
+{
+    if (LIKELY(load_relaxed(&worker->yield) == 0)) /* relaxed: a hint */
+        return false;
+    store_relaxed(&worker->yield, 0);
+    return true;
+}
+
+/* Into the runtime and out of it, of a turn: from the loop's depth to the user's code and back. */
+static ALWAYS_INLINE void runtime_enter_turn(struct worker *worker)
+{
+    if (WITH_TSAN)
+        store_seq_cst(&worker->in_runtime, 1);
+    else
+        store_relaxed(&worker->in_runtime, 1);
+    atomic_signal_fence(memory_order_seq_cst); /* [TK1] compiler barrier: in_runtime before revoked; pairs with [TK2] */
+}
+static ALWAYS_INLINE void runtime_leave_turn(struct worker *worker)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    /* release: as in runtime_leave */
+    store_release(&worker->in_runtime, 0);
     SIM_USER_CODE();
 }
 
