@@ -50,6 +50,13 @@
 #define HARNESS_SIMULATED 0
 #endif
 
+/* 1 where an emulator (qemu-user) carries the programs out. */
+#ifdef HARNESS_EMULATOR
+#define HARNESS_EMULATED 1
+#else
+#define HARNESS_EMULATED 0
+#endif
+
 /* Says where and why, and ends the test's process; from any thread. */
 __attribute__((noreturn, format(printf, 3, 4))) void harness_fail(const char *file, int line, const char *format, ...);
 void harness_check_string(const char *a, const char *b, const char *what, const char *file, int line);

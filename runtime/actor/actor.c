@@ -10,7 +10,7 @@
 
 enum { LOCK_SPINS = 200 };
 
-void actor_lock(struct actor *actor)
+void actor_lock_slow(struct actor *actor)
 {
     /* bound: the holder's few instructions; a preempted holder costs yields */
     for (unsigned spins = 0; !actor_try_lock(actor); spins++) {

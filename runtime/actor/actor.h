@@ -212,7 +212,12 @@ static inline bool actor_try_lock(struct actor *actor)
     return (atomic_fetch_or_explicit(&actor->flags, ACTOR_LOCK, memory_order_acquire) & ACTOR_LOCK) ==
            0; /* [AL1] pairs with [AL2] */
 }
-void actor_lock(struct actor *actor);
+void actor_lock_slow(struct actor *actor);
+static inline void actor_lock(struct actor *actor)
+{
+    if (UNLIKELY(!actor_try_lock(actor)))
+        actor_lock_slow(actor);
+}
 static inline void actor_unlock(struct actor *actor)
 {
     atomic_fetch_and_explicit(&actor->flags, ~(uint32_t)ACTOR_LOCK, memory_order_release); /* [AL2] pairs with [AL1] */

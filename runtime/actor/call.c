@@ -110,7 +110,7 @@ void call_owe_slow(struct context *context, struct actor *self, tr_msg *request)
 void call_fail_owed(struct context *context, struct actor *self, struct notice *notice)
 {
     struct cold *cold = self->cold;
-    for (uint32_t i = 0; cold != NULL && i < cold->owed_count; i++)
+    for (uint32_t i = 0; i < cold->owed_count; i++)
         call_fail(context, cold->owed[i].caller, cold->owed[i].serial, notice, 0);
 }
 

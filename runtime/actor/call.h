@@ -59,7 +59,7 @@ static inline void call_owe(struct context *context, struct actor *self, tr_msg 
     if (UNLIKELY(call_is_request(message)))
         call_owe_slow(context, self, message);
 }
-/* Death: fails everything that is owed. */
+/* Death, of an actor with a cold part: fails everything that is owed. */
 void call_fail_owed(struct context *context, struct actor *self, struct notice *notice);
 
 /* A failure's tag: there was no memory to block, post was not called. */

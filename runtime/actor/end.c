@@ -19,7 +19,7 @@
 /* ---- death */
 
 /* Frees a message that nobody will handle; a request fails. */
-static void fail_message(struct context *context, tr_msg *message, struct notice *notice, int tag)
+static ALWAYS_INLINE void fail_message(struct context *context, tr_msg *message, struct notice *notice, int tag)
 {
     if (call_is_request(message))
         call_fail(context, message->sender, message->serial, notice, tag);
@@ -103,10 +103,11 @@ static void fail_requests(struct context *context, struct actor *self)
         fail_message(context, current, notice, message_kind(current) == KIND_START ? start_tag : 0);
     if (received != NULL)
         fail_message(context, received, notice, 0);
-    call_fail_owed(context, self, notice);
+    if (UNLIKELY(self->cold != NULL))
+        call_fail_owed(context, self, notice);
     fail_list(context, &self->saved, notice);
     drain_queue(context, self, notice);
-    if (self->cold != NULL && self->cold->owed != NULL)
+    if (UNLIKELY(self->cold != NULL) && self->cold->owed != NULL)
         pool_free(context->pool, self->cold->owed);
 }
 

@@ -96,17 +96,19 @@ static void refuse_start(struct context *context, struct actor *self, int dispos
     actor_die(context, self, notice);
 }
 
-/* False: it has ended. */
-static bool run_start(struct context *context, struct actor *self, tr_msg *message)
+static ALWAYS_INLINE int call_start(struct actor *self, const tr_msg *message)
 {
-    const tr_actor *behaviour = self->behaviour;
-    int disposition = TR_OK;
-    if (behaviour->start != NULL) {
-        runtime_leave(context->worker);
-        disposition = behaviour->start(self->state, message);
-        context = context_self();
-        runtime_enter(context->worker);
-    }
+    if (self->behaviour->start == NULL)
+        return TR_OK;
+    runtime_leave_turn(worker_here());
+    int disposition = self->behaviour->start(self->state, message);
+    runtime_enter_turn(worker_here());
+    return disposition;
+}
+
+/* What the start callback returned. False: the actor has ended. */
+static bool start_ended(struct context *context, struct actor *self, int disposition)
+{
     if (disposition != TR_OK && disposition != DISPOSITION_IDLE && disposition != DISPOSITION_CONTINUE) {
         refuse_start(context, self, disposition);
         return false;
@@ -172,8 +174,10 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
             return true;
         return run_handle(context, self, message);
     }
-    if (kind == KIND_START)
-        return run_start(context, self, message);
+    if (kind == KIND_START) {
+        int disposition = call_start(self, message);
+        return start_ended(context_self(), self, disposition);
+    }
     if (kind == KIND_SYSTEM)
         return system_message_handle(context, self, message);
     if (message->tag == TR_MSG_DOWN)
@@ -319,6 +323,8 @@ static ALWAYS_INLINE bool is_plain(const struct actor *self)
            (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
 }
 
+/* ---- plain turns */
+
 /* Its end is not the end of its block: it is kept, or owes an answer. Of a message of the user's. */
 static ALWAYS_INLINE bool is_in_use(const tr_msg *message)
 {
@@ -332,18 +338,11 @@ static NOINLINE enum turn finish_plain(struct actor *self)
     return TURN_GOES_ON;
 }
 
-/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. What
- * the callback may have done to the actor shows in its disposition or at the head of the queue: a receive that put
- * messages aside or found one, and a signal that was met, went beyond it. */
-static ALWAYS_INLINE enum turn step_plain(struct worker *worker, struct actor *self, tr_msg *head)
+/* The callback has returned: with nothing else to do the head is taken. What it may have done to the actor shows in its
+ * disposition or at the head of the queue: a receive that put messages aside or found one, and a signal that was met,
+ * went beyond it. */
+static ALWAYS_INLINE enum turn end_plain(struct worker *worker, struct actor *self, tr_msg *head, int disposition)
 {
-    inbox_use_head(self, head);
-    self->current = head;
-    self->turns++;
-    runtime_leave_turn(worker);
-    int disposition = self->behaviour->handle(self->state, head);
-    worker = worker_here();
-    runtime_enter_turn(worker);
     if (UNLIKELY(disposition != TR_OK || !inbox_is_head(self, head) || is_in_use(head)))
         return !apply_disposition(self, disposition) ? TURN_OVER : finish_plain(self);
     self->current = NULL;
@@ -358,17 +357,50 @@ static ALWAYS_INLINE enum turn step_plain(struct worker *worker, struct actor *s
     return took == MAILBOX_LAST ? TURN_OVER : TURN_GOES_ON;
 }
 
+/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
+static ALWAYS_INLINE enum turn step_plain(struct worker *worker, struct actor *self, tr_msg *head)
+{
+    inbox_use_head(self, head);
+    self->current = head;
+    self->turns++;
+    runtime_leave_turn(worker);
+    int disposition = self->behaviour->handle(self->state, head);
+    worker = worker_here();
+    runtime_enter_turn(worker);
+    return end_plain(worker, self, head, disposition);
+}
+
+/* The same for the start's argument, of a process that begins with nothing else in hand. */
+static NOINLINE enum turn step_start(struct actor *self, tr_msg *head)
+{
+    inbox_use_head(self, head);
+    self->current = head;
+    self->turns++;
+    int disposition = call_start(self, head);
+    struct worker *worker = worker_here();
+    if (UNLIKELY(disposition != TR_OK))
+        return start_ended(&worker->context, self, disposition) ? finish_plain(self) : TURN_OVER;
+    handler_started(&worker->context, self);
+    return end_plain(worker, self, head, TR_OK);
+}
+
+/* What `take_turn` does once for each message. */
+static ALWAYS_INLINE enum turn take_step(struct actor *self)
+{
+    struct worker *worker = worker_here();
+    tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
+    if (LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE))
+        return step_plain(worker, self, head);
+    return head != NULL && message_kind(head) == KIND_START ? step_start(self, head) : step(&worker->context, self);
+}
+
 static void take_turn(struct actor *self)
 {
     inbox_return(self);
     for (;;) {
-        struct worker *worker = worker_here();
-        tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
-        enum turn turn = LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE) ? step_plain(worker, self, head)
-                                                                                     : step(&worker->context, self);
-        if (turn == TURN_OVER)
+        if (take_step(self) == TURN_OVER)
             return;
-        worker = worker_here();
+        struct worker *worker = worker_here();
         if (UNLIKELY(worker_is_overdue(worker))) {
             schedule_last(&worker->context, &self->task);
             return;

@@ -57,10 +57,8 @@ struct notice *notice_new(struct context *context, const tr_reason *reason, cons
     return notice;
 }
 
-void notice_drop(struct context *context, struct notice *notice)
+void notice_drop_slow(struct context *context, struct notice *notice)
 {
-    if (notice == NULL || load_relaxed(&notice->references) == 0)
-        return;
     /* [NO1] release: this holder's reads before the free; pairs with [NO2]. [NO2] acquire: the last one frees after
      * them; pairs with [NO1] */
     if (atomic_fetch_sub_explicit(&notice->references, 1, memory_order_acq_rel) == 1)
@@ -158,6 +156,8 @@ API tr_from tr_from_of(const tr_msg *message)
 
 API const void *tr_expect(const tr_msg *message, size_t size)
 {
+    if (LIKELY((message->meta & MESSAGE_WIDE) == size && size < MESSAGE_WIDE && message_kind(message) < KIND_FAILED))
+        return message + 1; /* no notice, a narrow header */
     if (UNLIKELY(tr_size(message) != size))
         tr_exit(tr_because(TR_WHY_UNEXPECTED, message->tag, "tag %d: %zu bytes, expected %zu", message->tag,
                            tr_size(message), size));

@@ -117,7 +117,12 @@ static inline struct notice *notice_take(struct notice *notice)
         atomic_fetch_add_explicit(&notice->references, 1, memory_order_relaxed);
     return notice;
 }
-void notice_drop(struct context *context, struct notice *notice);
+void notice_drop_slow(struct context *context, struct notice *notice);
+static inline void notice_drop(struct context *context, struct notice *notice)
+{
+    if (notice != NULL && UNLIKELY(load_relaxed(&notice->references) != 0)) /* relaxed: as above */
+        notice_drop_slow(context, notice);
+}
 
 /* The notice of kinds FAILED, EXIT, DOWN, EXIT_SIGNAL, LINK_EXIT stands where others have their body. */
 static inline struct notice **message_notice(tr_msg *message) { return (struct notice **)(void *)(message + 1); }

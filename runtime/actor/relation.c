@@ -375,12 +375,6 @@ static void release_monitors(struct context *context, struct actor *self)
     }
 }
 
-uint32_t relation_lists(const struct actor *self)
-{
-    return (self->links != NULL ? RELATION_LINKS : 0u) | (self->watchers != NULL ? RELATION_WATCHERS : 0u) |
-           (self->cold != NULL && self->cold->monitors != NULL ? RELATION_MONITORS : 0u);
-}
-
 void relation_release_all(struct context *context, struct actor *self, uint32_t lists, struct notice *notice)
 {
     if ((lists & RELATION_MONITORS) != 0)

@@ -114,7 +114,11 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
 
 /* Which lists of an actor are not empty; under its lock. */
 enum relation_list { RELATION_LINKS = 1, RELATION_WATCHERS = 2, RELATION_MONITORS = 4 };
-uint32_t relation_lists(const struct actor *self);
+static inline uint32_t relation_lists(const struct actor *self)
+{
+    return (self->links != NULL ? RELATION_LINKS : 0u) | (self->watchers != NULL ? RELATION_WATCHERS : 0u) |
+           (self->cold != NULL && self->cold->monitors != NULL ? RELATION_MONITORS : 0u);
+}
 
 /* Death: its own monitors go, then all links are signalled, then all watchers (D7, EXIT-12). `lists` is what was there
  * when GONE was set: since then they only lose. */

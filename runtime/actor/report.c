@@ -153,10 +153,10 @@ static bool is_error(const tr_reason *reason)
            reason->why == TR_WHY_STATUS || reason->why == TR_WHY_BAD_RETURN || reason->why == TR_WHY_SYSTEM_LIMIT;
 }
 
-void report_end(struct actor *self, const struct notice *notice)
+void report_end_slow(struct actor *self, const struct notice *notice)
 {
     const tr_reason *cause = &notice->reason;
-    if (tr_reason_clean(cause) || settings.quiet_restarts)
+    if (settings.quiet_restarts)
         return;
     if (self->behaviour == NULL && (self->traits & TRAIT_PROTOCOL) == 0 && !is_error(cause))
         return;

@@ -5,7 +5,13 @@
 #include "actor/actor.h"
 
 /* The actor ends by its own doing with this notice: logs what is to be logged. In its turn, before `ended` runs. */
-void report_end(struct actor *self, const struct notice *notice);
+void report_end_slow(struct actor *self, const struct notice *notice);
+static inline void report_end(struct actor *self, const struct notice *notice)
+{
+    int why = notice->reason.why;
+    if (UNLIKELY(why != TR_WHY_NORMAL && why != TR_WHY_SHUTDOWN))
+        report_end_slow(self, notice);
+}
 /* The state as its describe callback shows it (cut to size - 1); "" without one. Of actors that handle messages. */
 void report_describe(struct actor *self, char *out, size_t size);
 /* What a message is, for a reason's text: kind, name or tag, body if its type prints it. In the actor's turn. */

@@ -39,14 +39,78 @@ static ALWAYS_INLINE int reply(struct context *context, uint64_t caller, uint64_
     return TR_OK;
 }
 
-API int tr_reply(tr_from from, const void *body, size_t size)
+static NOINLINE int reply_any(uint64_t caller, uint64_t serial, const void *body, size_t size)
 {
     struct context *context = api_enter();
     if (UNLIKELY(context == NULL))
         return TR_OK;
-    reply(context, from.caller.id, from.serial, message_copy(context, body, size));
+    reply(context, caller, serial, message_copy(context, body, size));
     api_leave(context);
     return TR_OK;
+}
+
+/* The ways out of reply_word, each of them a call at its end.
+ *
+ * The caller has its answer, and is still to be scheduled. */
+static NOINLINE int reply_schedule(struct actor *caller)
+{
+    struct context *context = context_self();
+    trace_event_now(context->trace, TRACE_RUNNABLE, caller->pid);
+    schedule(context, &caller->task);
+    read_end();
+    runtime_leave(worker_here());
+    return TR_OK;
+}
+
+/* Nobody blocks for it: the caller has been woken otherwise, or waits no longer, or is dead. */
+static NOINLINE int reply_awake(struct actor *caller, uint64_t serial, tr_msg *message)
+{
+    struct context *context = context_self();
+    bool taken = caller != NULL && wait_answer_awake(context, caller, serial, message);
+    read_end();
+    if (!taken)
+        message_free(context, message);
+    runtime_leave(worker_here());
+    return TR_OK;
+}
+
+/* From a process to a call, a word or nothing, in one piece: as send_word in send.c. */
+static ALWAYS_INLINE int reply_word(uint64_t caller, uint64_t serial, const void *body, size_t size)
+{
+    struct worker *worker = worker_self();
+    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
+    if (UNLIKELY(task == NULL || (serial & REF_ALIAS_BIT) != 0))
+        return reply_any(caller, serial, body, size);
+    struct actor *self = actor_of_task(task);
+    runtime_enter(worker);
+    tr_msg *message = pool_alloc_at_hand(worker->context.pool);
+    if (UNLIKELY(message == NULL)) {
+        runtime_leave(worker);
+        return reply_any(caller, serial, body, size);
+    }
+    mark_answered(self, caller, serial);
+    message->sender = self->pid;
+    message->serial = 0;
+    message->tag = 0;
+    message->meta = (uint32_t)size | (uint32_t)KIND_REPLY << 24;
+    ((char *)(message + 1))[size] = 0;
+    if (size > 0)
+        memcpy(message + 1, body, 8);
+    read_begin();
+    struct actor *waiting = actor_find(caller);
+    if (UNLIKELY(waiting == NULL || !wait_answer_blocked(waiting, serial, message)))
+        return reply_awake(waiting, serial, message);
+    if (UNLIKELY(trace_on(TRACE_RUNNABLE) || !schedule_next(worker, &waiting->task)))
+        return reply_schedule(waiting);
+    read_end();
+    runtime_leave(worker);
+    return TR_OK;
+}
+
+API int tr_reply(tr_from from, const void *body, size_t size)
+{
+    return LIKELY(size == 8 || size == 0) ? reply_word(from.caller.id, from.serial, body, size)
+                                          : reply_any(from.caller.id, from.serial, body, size);
 }
 
 API int tr_reply_give(tr_from from, tr_msg *message)

@@ -26,7 +26,8 @@ static void set_stop(struct context *context, struct actor *self, const tr_reaso
     if ((self->traits & TRAIT_ENDING) != 0)
         return;
     notice_drop(context, self->ending);
-    self->ending = notice_new(context, reason, NULL, 0);
+    bool common = reason->why == TR_WHY_NORMAL && reason->code == 0 && reason->text[0] == '\0';
+    self->ending = LIKELY(common) ? notice_static(TR_WHY_NORMAL) : notice_new(context, reason, NULL, 0);
 }
 
 /* What a tr_stop_reply before has stored. */

@@ -54,12 +54,17 @@ enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline,
 /* Gives the waiting actor its answer: true, and it is the actor's; false: nobody waits any more, the message stays the
  * caller's. Any thread with a context; inside a read section. */
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply);
-static inline bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
+/* The same of one that is blocked, whom the caller then has to schedule. False: it is not, and nothing happened. */
+static ALWAYS_INLINE bool wait_answer_blocked(struct actor *actor, uint64_t serial, tr_msg *reply)
 {
     uint64_t word = WAIT_WAITING(serial);
     /* release: the reply's contents; acquire: the fiber that was saved before the word was WAITING */
-    if (UNLIKELY(!atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply,
-                                                          memory_order_acq_rel, memory_order_relaxed)))
+    return LIKELY(atomic_compare_exchange_strong_explicit(&actor->wait, &word, (uint64_t)(uintptr_t)reply,
+                                                          memory_order_acq_rel, memory_order_relaxed));
+}
+static inline bool wait_answer(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)
+{
+    if (UNLIKELY(!wait_answer_blocked(actor, serial, reply)))
         return wait_answer_awake(context, actor, serial, reply);
     trace_event_now(context->trace, TRACE_RUNNABLE, actor->pid);
     schedule(context, &actor->task);
