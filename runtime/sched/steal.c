@@ -20,7 +20,7 @@
 #define SHY_NAP_NS   INT64_C(50000)
 #define FRUIT_NS     INT64_C(200000)
 #define SHY_LEAST_NS INT64_C(1000000)
-#define SHY_MOST_NS  INT64_C(64000000)
+#define SHY_MOST_NS  INT64_C(8000000)
 
 static struct task *take_guest(struct worker *victim)
 {
