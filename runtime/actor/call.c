@@ -285,6 +285,9 @@ int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*po
     return waited(self, (int)foreign_wait(self, serial, deadline, post, arg, reply), reply, failure_tag);
 }
 
+/* TR_INFINITY is. */
+static ALWAYS_INLINE bool is_long(int64_t timeout_ms) { return (uint64_t)timeout_ms >= LONG_TIMEOUT_MS; }
+
 /* Sends the request and waits, inside a read section that ends on the way. In one piece down to the switch: each frame
  * that returns after it is a mispredicted return. */
 static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int64_t timeout_ms, tr_msg **reply,
@@ -292,7 +295,7 @@ static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int6
 {
     uint64_t serial = request->serial;
     bool proxy = (load_relaxed(&self->flags) & ACTOR_PROXY) != 0;
-    int64_t stamp = LIKELY(timeout_ms >= LONG_TIMEOUT_MS && !proxy) ? tick_stamp() : 0;
+    int64_t stamp = LIKELY(is_long(timeout_ms) && !proxy) ? tick_stamp() : 0;
     int64_t deadline = LIKELY(stamp != 0) ? deadline_after(stamp + TICK_SLACK_NS, timeout_ms)
                                           : deadline_after(clock_now(), timeout_ms);
     int result = LIKELY(!proxy) ? (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request,
@@ -353,28 +356,88 @@ int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, s
 
 /* ---- the public calls */
 
-API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
-                int64_t timeout_ms)
+/* What tr_call does with the answer, and with the block that it came in. */
+static ALWAYS_INLINE int take_answer(tr_msg *answer, void *reply, size_t reply_size)
 {
-    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
-        return TR_EINVAL;
+    int status = TR_OK;
+    if (UNLIKELY(message_size(answer) != reply_size))
+        status = TR_ESIZE;
+    else if (LIKELY(reply_size == 8))
+        memcpy(reply, answer + 1, 8);
+    else if (reply_size > 0)
+        memcpy(reply, message_body(answer), reply_size);
+    pool_free(context_self()->pool, answer);
+    return status;
+}
+
+static NOINLINE int call_any(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
+                             int64_t timeout_ms)
+{
     struct context *context = api_enter();
     if (UNLIKELY(context == NULL))
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
     int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer);
-    context = context_self();
-    if (LIKELY(status == TR_OK)) {
-        if (UNLIKELY(message_size(answer) != reply_size))
-            status = TR_ESIZE;
-        else if (LIKELY(reply_size == 8))
-            memcpy(reply, answer + 1, 8);
-        else if (reply_size > 0)
-            memcpy(reply, message_body(answer), reply_size);
-        pool_free(context->pool, answer);
-    }
-    api_leave(context);
+    if (LIKELY(status == TR_OK))
+        status = take_answer(answer, reply, reply_size);
+    api_leave(context_self());
     return status;
+}
+
+/* From a process that has called before to one whose mailbox has no bound: a word or nothing, a timeout for which the
+ * tick is good enough, and memory at hand. False: it is not so, and nothing happened. Where it is, less is to be looked
+ * at, and less to be kept over the switch. */
+static ALWAYS_INLINE bool call_word(struct worker *worker, struct actor *self, tr_pid to, int tag, const void *body,
+                                    size_t size, int64_t timeout_ms, int *status, tr_msg **answer)
+{
+    int64_t stamp = tick_stamp();
+    if (UNLIKELY(stamp == 0 || self->cold == NULL))
+        return false;
+    actor_check_blocking(&worker->context, self);
+    read_begin();
+    struct actor *server = actor_find(actor_resolve(to));
+    bool plain = server != NULL && server != self &&
+                 (load_relaxed(&server->flags) & (ACTOR_GONE | ACTOR_BOUNDED)) == 0; /* relaxed: as in find_server */
+    tr_msg *request = LIKELY(plain) ? pool_alloc_at_hand(worker->context.pool) : NULL;
+    if (UNLIKELY(request == NULL)) {
+        read_end();
+        return false;
+    }
+    uint64_t serial = wait_next_serial(self);
+    request->sender = self->pid;
+    request->serial = serial;
+    request->tag = tag;
+    request->meta = (uint32_t)size | (uint32_t)KIND_CALL << 24;
+    ((char *)(request + 1))[size] = 0;
+    if (size > 0)
+        memcpy(request + 1, body, 8);
+    message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
+    int64_t deadline = deadline_after(stamp + TICK_SLACK_NS, timeout_ms);
+    int failure_tag = 0,
+        result = (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request, answer, true);
+    *status = waited(self, result, answer, &failure_tag);
+    if (UNLIKELY(failure_tag == CALL_NOT_SENT))
+        message_free(context_self(), request);
+    return true;
+}
+
+API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
+                int64_t timeout_ms)
+{
+    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
+        return TR_EINVAL;
+    struct worker *worker = worker_self();
+    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
+    if (UNLIKELY(task == NULL || (size != 8 && size != 0) || !is_long(timeout_ms)))
+        return call_any(server, tag, body, size, reply, reply_size, timeout_ms);
+    tr_msg *answer = NULL;
+    int status;
+    runtime_enter(worker);
+    bool called = call_word(worker, actor_of_task(task), server, tag, body, size, timeout_ms, &status, &answer);
+    if (LIKELY(called && status == TR_OK))
+        status = take_answer(answer, reply, reply_size);
+    runtime_leave(worker_here());
+    return LIKELY(called) ? status : call_any(server, tag, body, size, reply, reply_size, timeout_ms);
 }
 
 API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)
