@@ -9,8 +9,8 @@
  * What a program under test keeps elsewhere (in a shared library of its own, in a file) is not put back: such a case
  * says batch = 1. A failed run is the last of its process: the sweep repeats it in a process of its own.
  *
- * In a build that instruments variables (AddressSanitizer) or keeps counters in them (coverage), and where pages are
- * not of the usual size, each process does one run. */
+ * In a build that instruments variables (AddressSanitizer), and where pages are not of the usual size, each process does
+ * one run. Counters of coverage lie in a mapping of their file (tools/coverage), so they are not put back. */
 #include "sim/machine.h"
 
 #include <malloc.h>
@@ -23,14 +23,12 @@ enum { LARGE_BYTES = 64 * 1024, PART_BYTES = 2048 };
 
 /* The linker's: the writable variables of the executable. */
 extern char data_start[], _end[];
-/* There in a build that counts for coverage. */
-extern int __llvm_profile_runtime __attribute__((weak));
 
 static size_t variables_bytes(void) { return (size_t)((uintptr_t)_end - (uintptr_t)data_start); }
 
 unsigned sim_batch_most(unsigned wanted)
 {
-    bool possible = !WITH_ASAN && &__llvm_profile_runtime == NULL && sysconf(_SC_PAGESIZE) == 4096;
+    bool possible = !WITH_ASAN && sysconf(_SC_PAGESIZE) == 4096;
     return possible && wanted > 1 ? wanted : 1;
 }
 
@@ -42,11 +40,16 @@ static char *variables(void)
     return start;
 }
 
-static char *keep_variables(void)
+/* From here on: the mappings. The variables as they are now. */
+static char *keep(const struct sim_batch *batch, struct sim_outcome *outcome)
 {
-    char *kept = malloc(variables_bytes());
-    if (kept != NULL)
-        memcpy(kept, variables(), variables_bytes());
+    char *kept = sim_memory_keep() ? malloc(variables_bytes()) : NULL;
+    if (kept == NULL) {
+        sim_shared_result = &outcome->results[0];
+        machine.options.seed = batch->from;
+        sim_fail("no memory for several runs in a process");
+    }
+    memcpy(kept, variables(), variables_bytes());
     return kept;
 }
 
@@ -75,15 +78,15 @@ static void run_one(const struct sim_batch *batch, unsigned number, struct sim_o
 void sim_batch_run(const struct sim_batch *batch, struct sim_outcome *outcome)
 {
     uint64_t steps = 0;
-    char *kept = NULL;
+    const char *kept = NULL;
     machine.forked = true;
     machine.quiet = batch->count > 1;
     sim_set_environment();
     mallopt(M_MMAP_THRESHOLD,
             LARGE_BYTES); /* else it grows, and large blocks are cleared whenever they are had again */
-    if (batch->count > 1 && sim_memory_keep())
-        kept = keep_variables();
-    for (unsigned i = 0; i < batch->count && (i == 0 || kept != NULL); i++) {
+    if (batch->count > 1)
+        kept = keep(batch, outcome);
+    for (unsigned i = 0; i < batch->count; i++) {
         if (i > 0)
             put_variables_back(kept);
         run_one(batch, i, outcome);

@@ -1,6 +1,7 @@
 /* runs_test.c: what is said of runs that fail, and how they are run again: verdicts, sweeps, scripts of faults, the
  * exhaustive mode and its bounds. */
 #include "refusals/refuse.h"
+#include "simulator/said.h"
 
 #include "sim/machine.h"
 
@@ -15,35 +16,6 @@ WRAP(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, option
 WRAP(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, off_t offset),
      (at, size, protection, flags, fd, offset), MAP_FAILED)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
-
-/* ---- what is said on stderr */
-
-static char text[65536];
-static int stderr_before;
-static FILE *heard;
-
-static void listen_to_stderr(void)
-{
-    fflush(stderr);
-    heard = tmpfile();
-    stderr_before = dup(STDERR_FILENO);
-    CHECK(heard != NULL && stderr_before >= 0);
-    CHECK(dup2(fileno(heard), STDERR_FILENO) >= 0);
-}
-
-static const char *what_was_said(void)
-{
-    fflush(stderr);
-    CHECK(dup2(stderr_before, STDERR_FILENO) >= 0);
-    close(stderr_before);
-    rewind(heard);
-    text[fread(text, 1, sizeof text - 1, heard)] = '\0';
-    fclose(heard);
-    return text;
-}
-
-#define CHECK_SAID(part) \
-    (strstr(text, (part)) != NULL ? (void)0 : harness_fail(__FILE__, __LINE__, "\"%s\" is not in: %s", (part), text))
 
 /* ---- programs */
 
@@ -161,6 +133,8 @@ static void read_file(const char *path, char *to, size_t size)
     fclose(file);
 }
 
+static int tells_of_something_new(void *unused) { return (void)unused, sim_event(200, 0), 0; }
+
 TEST(simulator_runs, the_trace_as_text_is_the_same_twice)
 {
     static char first[1 << 20], second[1 << 20];
@@ -173,9 +147,12 @@ TEST(simulator_runs, the_trace_as_text_is_the_same_twice)
     read_file(path, first, sizeof first);
     CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, passes, NULL, NULL), TR_OK);
     read_file(path, second, sizeof second);
-    unlink(path);
     CHECK(strstr(first, " spawn ") != NULL && strstr(first, " run ") != NULL);
     CHECK_STR(first, second);
+    CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, tells_of_something_new, NULL, NULL), TR_OK);
+    read_file(path, first, sizeof first);
+    unlink(path);
+    CHECK(strstr(first, " ? ") != NULL);
 }
 
 /* ---- who can't go on */

@@ -152,8 +152,7 @@ if(TARGET troupe_sim)
     endforeach()
     add_executable(simulation_batches tests/simulation/batches.c)
     target_include_directories(simulation_batches PRIVATE tests)
-    target_compile_definitions(simulation_batches PRIVATE
-        _GNU_SOURCE HARNESS_PLAIN BATCHED=$<IF:$<BOOL:${TR_SANITIZE}>,0,1>)
+    target_compile_definitions(simulation_batches PRIVATE _GNU_SOURCE HARNESS_PLAIN)
     target_link_libraries(simulation_batches PRIVATE troupe_sim troupe_flags troupe_warnings troupe_sanitizers)
     set_target_properties(simulation_batches PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
     # so many seeds of each, all of them twice
