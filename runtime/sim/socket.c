@@ -141,7 +141,7 @@ int sim_listen(int fd, int backlog)
     if (socket->state != SIM_NEW && socket->state != SIM_LISTENING)
         return sim_refuse(EINVAL);
     socket->state = SIM_LISTENING;
-    socket->backlog = backlog < 0 ? 0 : (unsigned)backlog;
+    socket->backlog = (unsigned)backlog; /* as on Linux less than none is all that can be had */
     return 0;
 }
 
@@ -268,7 +268,7 @@ static int connecting_result(struct sim_socket *socket)
         return error;
     case SIM_CONNECTING: return EALREADY;
     case SIM_LOST: return (error = sim_socket_error(socket)) == 0 ? ECONNABORTED : error;
-    default: return EINVAL;
+    default: return EISCONN;
     }
 }
 

@@ -29,8 +29,9 @@ static ssize_t read_once(struct sim_socket *socket, char *to, size_t size)
 {
     if (!has_link(socket))
         return sim_refuse(socket->state == SIM_CONNECTING ? EAGAIN : ENOTCONN);
+    bool waiting = sim_link_waiting(socket->link, socket->side) > 0;
     size_t got = sim_link_read(socket->link, socket->side, to, size);
-    if (got > 0 || size == 0 || socket->link->end[socket->side].ended)
+    if (waiting || socket->link->end[socket->side].ended)
         return (ssize_t)got;
     if (socket->error != 0)
         return sim_refuse(sim_socket_error(socket));
