@@ -22,7 +22,14 @@
  * one program, and every tcp:// address is the program itself; what nobody listens at is refused. A connection is a
  * stream, as TCP's: bounded buffers, so that a writer waits for a slow reader; data that arrive in parts, each after a
  * latency of its own; refusals, half-closes, ends, resets. Latency (none to 20 ms on the average) and size of buffers
- * (512 bytes to 256 KB) are the seed's. unix:// addresses are not simulated: opening one fails the run.
+ * (512 bytes to 256 KB) are the seed's.
+ *
+ * A unix:// address is the program itself, too. Its directory is the system's and must be there; the socket in it is the
+ * simulator's, so that the directory does not show it, but a path that a file or a socket has is in use, and one whose
+ * listener is gone stays until it is removed. No network is between the ends: connections are made or refused at once,
+ * what is sent has arrived, and no fault of the network, delay or partition concerns them; the size of buffers is the
+ * seed's. Opening a connection to a socket of the system's, or by a symbolic link to a socket, or an address without a
+ * path fails the run.
  *
  * What a network does to packets, a stream shows as time: one that is lost, or overtaken, is sent again or waited for,
  * and what comes behind it on the same connection waits, too. So there are no faults for loss and reordering: a delay
@@ -39,9 +46,9 @@
  *     TR_SIM_BATCH=n          n runs in a process, instead of the case's own number
  *     TR_SIM_TRACE=file       the trace of the last run as text
  *
- * What the program does by itself must be a function of the seed, too: no clock, chance, thread, descriptor or socket but
- * through Troupe (tr_sim_random, tr_sim_now_ns, tr_sim_thread_start here), and no order by address. The simulated memory
- * is sequentially consistent: weak orderings are for ThreadSanitizer. */
+ * What the program does by itself must be a function of the seed, too: no clock, chance, thread, descriptor, socket or
+ * path of one but through Troupe (tr_sim_random, tr_sim_now_ns, tr_sim_thread_start here), and no order by address. The
+ * simulated memory is sequentially consistent: weak orderings are for ThreadSanitizer. */
 #ifndef TROUPE_SIM_H
 #define TROUPE_SIM_H
 
@@ -165,7 +172,7 @@ TR_API TR_MUST_CHECK int tr_sim_thread_start(void (*entry)(void *arg), void *arg
 /* Waits until it has ended. */
 TR_API void tr_sim_thread_join(int thread);
 /* Resets connections, at both ends: those of this port, the listener's or the client's own (tr_socket_port); 0: all. How
- * many there were. */
+ * many there were. Neither this nor the next ones concern Unix sockets. */
 TR_API int tr_sim_link_cut(int port);
 /* What is sent from now on over connections of this port (0: all) takes so much longer; 0: no longer. */
 TR_API void tr_sim_link_delay(int port, int64_t delay_ns);

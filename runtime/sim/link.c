@@ -62,7 +62,7 @@ static void append(struct sim_pipe *pipe, enum sim_segment_kind kind, size_t siz
 static void transmit(struct sim_pipe *pipe, enum sim_segment_kind kind, size_t size)
 {
     int64_t more_ns = 0, unused;
-    bool counts = kind != SIM_CREDIT && kind != SIM_RST;
+    bool counts = kind != SIM_CREDIT && kind != SIM_RST && !pipe->link->local;
     if (counts && sim_fault_now(SIM_DELAY, &more_ns) && more_ns < 0)
         more_ns = 0;
     append(pipe, kind, size, sim_now() + sim_network_delay(pipe->link) + more_ns);
@@ -139,7 +139,7 @@ static int error_of_rst(const struct sim_link *link, int side)
 {
     if (side == CLIENT && !link->established)
         return ECONNREFUSED;
-    return link->end[side].ended ? EPIPE : ECONNRESET;
+    return link->end[side].ended && !link->local ? EPIPE : ECONNRESET;
 }
 
 static void deliver(struct sim_link *link, int side, const struct sim_segment *segment)
@@ -232,7 +232,7 @@ static bool make_pipes(struct sim_link *link)
     return made;
 }
 
-struct sim_link *sim_link_open(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to)
+static struct sim_link *make_link(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to)
 {
     struct sim_link *link = calloc(1, sizeof *link);
     if (link == NULL)
@@ -240,16 +240,34 @@ struct sim_link *sim_link_open(struct sim_socket *client, const struct sim_name 
     list(link);
     link->name[CLIENT] = *from;
     link->name[SERVER] = *to;
-    link->latency_ns = sim_network_latency();
     link->capacity = sim_network_capacity();
     link->end[CLIENT].socket = client;
-    if (!make_pipes(link)) {
-        free_link(link);
+    if (make_pipes(link))
+        return link;
+    free_link(link);
+    return NULL;
+}
+
+struct sim_link *sim_link_open(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to)
+{
+    int64_t latency_ns = sim_network_latency();
+    struct sim_link *link = make_link(client, from, to);
+    if (link == NULL)
         return NULL;
-    }
+    link->latency_ns = latency_ns;
     transmit(&link->pipe[CLIENT], SIM_SYN, 0);
     return link;
 }
+
+struct sim_link *sim_link_join(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to)
+{
+    struct sim_link *link = make_link(client, from, to);
+    if (link != NULL)
+        link->local = link->established = true;
+    return link;
+}
+
+bool sim_link_alone(const struct sim_link *link, int side) { return link->local && link->end[1 - side].socket == NULL; }
 
 void sim_link_finish(struct sim_link *link, int side)
 {
@@ -345,7 +363,7 @@ uint32_t sim_link_ready(struct sim_link *link, int side)
     if (end->reset)
         return seen | EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP;
     if (end->ended)
-        seen |= EPOLLIN | EPOLLRDHUP | (end->finished ? (uint32_t)EPOLLHUP : 0u);
+        seen |= EPOLLIN | EPOLLRDHUP | (end->finished || sim_link_alone(link, side) ? (uint32_t)EPOLLHUP : 0u);
     if (end->finished || room(link, side) >= link->capacity / ROOM_TOLD)
         return seen | EPOLLOUT;
     end->wants_room = true;

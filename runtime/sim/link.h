@@ -6,6 +6,9 @@
  * What is sent is cut into segments, each of which arrives at a time of its own; the network (network.c) says when. What
  * the reader has taken goes back as credit, so a slow reader stops the writer.
  *
+ * A local link is one between Unix sockets: no network is between its ends, so that nothing delays, parts or cuts it. It
+ * is made whole, and what is sent is there before the call returns.
+ *
  * Invariants
  *   N1  A pipe keeps its order: no segment arrives before one that was sent earlier in the same direction. Nothing is
  *       promised between two pipes.
@@ -59,6 +62,7 @@ struct sim_link {
     size_t capacity;    /* of each pipe */
     unsigned tries;     /* SYNs that found the listener's queue full */
     bool established;   /* SYN_ACK has arrived */
+    bool local;
     struct sim_pipe pipe[2];
     struct sim_end end[2];
 };
@@ -69,6 +73,10 @@ void sim_links_start(void);
 
 /* Sends SYN on behalf of the client. NULL: no memory. */
 struct sim_link *sim_link_open(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to);
+/* A local one, without a server's end so far. NULL: no memory. */
+struct sim_link *sim_link_join(struct sim_socket *client, const struct sim_name *from, const struct sim_name *to);
+/* Of a local one: the other end is closed. */
+bool sim_link_alone(const struct sim_link *link, int side);
 /* How many bytes were taken: 0: no room now; an edge will tell. size > 0, the end is neither finished nor reset. */
 size_t sim_link_write(struct sim_link *link, int side, const char *data, size_t size);
 /* How many bytes there were. */

@@ -1,19 +1,22 @@
-/* name.h: the name of one end of a simulated connection: host and port. IPv4 is IPv6 that says so (::ffff:127.0.0.1).
- * Seen by runtime/sim/ only. */
+/* name.h: the name of one end of a simulated connection: host and port, or the path of a Unix socket. IPv4 is IPv6 that
+ * says so (::ffff:127.0.0.1). Seen by runtime/sim/ only. */
 #ifndef TROUPE_SIM_NAME_H
 #define TROUPE_SIM_NAME_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 struct sim_name {
     struct in6_addr host;
-    int port; /* 0: none */
+    int port;                                                      /* 0: none */
+    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* "": none */
 };
 
-/* 0 or the system's error number. */
-int sim_name_read(const struct sockaddr *address, socklen_t size, struct sim_name *name);
+/* For a socket of this family. 0 or the system's error number. */
+int sim_name_read(sa_family_t family, const struct sockaddr *address, socklen_t size, struct sim_name *name);
 /* As the system's calls give it: cut to *size; then *size is what there is. */
 void sim_name_write(const struct sim_name *name, sa_family_t family, struct sockaddr *address, socklen_t *size);
 

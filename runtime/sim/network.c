@@ -53,8 +53,8 @@ size_t sim_network_capacity(void) { return capacity / 2 + 1 + sim_network_choose
 
 static bool concerns(const struct condition *condition, const struct sim_link *link)
 {
-    return condition->port == 0 || condition->port == link->name[CLIENT].port ||
-           condition->port == link->name[SERVER].port;
+    return !link->local && (condition->port == 0 || condition->port == link->name[CLIENT].port ||
+                            condition->port == link->name[SERVER].port);
 }
 
 int64_t sim_network_delay(const struct sim_link *link)

@@ -14,7 +14,7 @@
  *   liburcu          sections and grace periods over the simulator's threads; the hash table is liburcu's own
  *   epoll, eventfd,  simulated descriptors (net.c); others are the system's
  *   timerfd
- *   sockets          over simulated links (socket.c, link.c): TCP's addresses only
+ *   sockets          over simulated links (socket.c, link.c); paths of Unix sockets (path.c), other files are the system's
  *   signals          faults are real; all others are kept, and raised by tr_sim_raise
  *
  * What is not redirected must be a function of its arguments; tests/simulation/imports checks the list of what the
@@ -38,6 +38,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -166,6 +167,8 @@
 #define getpeername(...) sim_getpeername(__VA_ARGS__)
 #define setsockopt(...)  sim_setsockopt(__VA_ARGS__)
 #define getsockopt(...)  sim_getsockopt(__VA_ARGS__)
+#define lstat(...)       sim_lstat(__VA_ARGS__)
+#define unlink(...)      sim_unlink(__VA_ARGS__)
 /* The system's has four parameters; the one of actor/send.c has eight. */
 #define SIM_NINTH(a, b, c, d, e, f, g, h, i, ...) i
 

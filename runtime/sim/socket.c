@@ -1,8 +1,9 @@
-/* socket.c: the system's calls on simulated stream sockets, over TCP's addresses. What each does, and which errors it
- * gives in which state, is what Linux does on its loopback: tests/rules/socket_*_test.c hold for both.
+/* socket.c: the system's calls on simulated stream sockets, over TCP's addresses and Unix paths. What each does, and which
+ * errors it gives in which state, is what Linux does: tests/rules/socket_*_test.c and tests/simulator/ hold for both.
  *
  *   NEW -> LISTENING                                   bind, listen
  *   NEW -> CONNECTING -> CONNECTED, LOST               connect; SYN_ACK or RST arrives
+ *   NEW -> CONNECTED                                   the same of a Unix socket, at once
  *   CONNECTED -> LOST                                  RST arrives, or the connection is cut
  *
  * A listener's queue holds sockets that are connected and have no descriptor yet. A LOST one has an error until that is
@@ -12,6 +13,7 @@
 #include "sim/link.h"
 #include "sim/machine.h"
 #include "sim/net.h"
+#include "sim/path.h"
 #include "sim/system.h"
 
 #include <errno.h>
@@ -19,7 +21,7 @@
 
 enum { FIRST_PORT = 32768, LAST_PORT = 60999 };
 
-static struct sim_socket *bound; /* not those that are connected */
+static struct sim_socket *bound; /* to ports; not those that are connected */
 static int latest_port;
 
 void sim_sockets_start(void)
@@ -27,6 +29,7 @@ void sim_sockets_start(void)
     bound = NULL; /* what a run that failed has left stays where it is: its process ends */
     latest_port = LAST_PORT;
     sim_links_start();
+    sim_paths_start();
 }
 
 int sim_refuse(int error)
@@ -78,9 +81,10 @@ static int give_descriptor(struct sim_socket *socket)
 int sim_socket(int family, int type, int protocol)
 {
     sim_net_enter();
-    if (family != AF_INET && family != AF_INET6)
-        sim_fail("sockets of family %d are not simulated: only TCP's", family);
-    if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP))
+    if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+        sim_fail("sockets of family %d are not simulated: only TCP's and Unix", family);
+    if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
+        (protocol != 0 && (protocol != IPPROTO_TCP || family == AF_UNIX)))
         sim_fail("sockets of type %d, protocol %d are not simulated", type, protocol);
     struct sim_socket *socket = make((sa_family_t)family, (type & SOCK_NONBLOCK) == 0);
     if (socket == NULL)
@@ -90,6 +94,11 @@ int sim_socket(int family, int type, int protocol)
         return -1;
     }
     return socket->fd;
+}
+
+static bool has_name(const struct sim_socket *socket)
+{
+    return socket->family == AF_UNIX ? socket->name.path[0] != '\0' : socket->name.port != 0;
 }
 
 static struct sim_socket *holder_of(const struct sim_name *name, bool only6)
@@ -112,22 +121,32 @@ static bool choose_port(struct sim_name *name, bool only6)
     return false;
 }
 
+/* 0 or the system's error number. */
+static int bind_port(struct sim_socket *socket, struct sim_name *name)
+{
+    if (name->port == 0 ? !choose_port(name, socket->only6) : holder_of(name, socket->only6) != NULL)
+        return EADDRINUSE;
+    socket->next = bound;
+    bound = socket;
+    return 0;
+}
+
 int sim_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct sim_socket *socket = sim_socket_enter(fd);
     struct sim_name name;
     if (socket == NULL)
         return -1;
-    int error = sim_name_read(address, size, &name);
+    int error = sim_name_read(socket->family, address, size, &name);
+    if (error == 0 && has_name(socket))
+        error = EINVAL;
+    if (error == 0)
+        error = socket->family == AF_UNIX ? sim_path_bind(name.path, socket) : bind_port(socket, &name);
     if (error != 0)
         return sim_refuse(error);
-    if (socket->state != SIM_NEW || socket->name.port != 0)
-        return sim_refuse(EINVAL);
-    if (name.port == 0 ? !choose_port(&name, socket->only6) : holder_of(&name, socket->only6) != NULL)
-        return sim_refuse(EADDRINUSE);
     socket->name = name;
-    socket->next = bound;
-    bound = socket;
+    if (socket->link != NULL) /* a Unix socket may get its name late */
+        socket->link->name[socket->side] = name;
     return 0;
 }
 
@@ -136,9 +155,9 @@ int sim_listen(int fd, int backlog)
     struct sim_socket *socket = sim_socket_enter(fd);
     if (socket == NULL)
         return -1;
-    if (socket->name.port == 0)
+    if (!has_name(socket) && socket->family != AF_UNIX)
         sim_fail("listen on a socket that is not bound");
-    if (socket->state != SIM_NEW && socket->state != SIM_LISTENING)
+    if (!has_name(socket) || (socket->state != SIM_NEW && socket->state != SIM_LISTENING))
         return sim_refuse(EINVAL);
     socket->state = SIM_LISTENING;
     socket->backlog = (unsigned)backlog; /* as on Linux less than none is all that can be had */
@@ -165,15 +184,15 @@ static struct sim_socket *listener_of(const struct sim_name *name)
     return NULL;
 }
 
-/* As on Linux the queue is full when it holds more than the backlog. */
-enum sim_knock sim_socket_knock(struct sim_link *link)
+/* As on Linux. */
+static bool is_full(const struct sim_socket *listener) { return listener->queued > listener->backlog; }
+
+/* The link's other end, in the listener's queue. False: no memory. */
+static bool queue_up(struct sim_socket *listener, struct sim_link *link)
 {
-    struct sim_socket *listener = listener_of(&link->name[SERVER]);
-    if (listener == NULL)
-        return SIM_REFUSED;
-    struct sim_socket *socket = listener->queued > listener->backlog ? NULL : make(listener->family, true);
+    struct sim_socket *socket = make(listener->family, true);
     if (socket == NULL)
-        return SIM_FULL;
+        return false;
     socket->state = SIM_CONNECTED;
     socket->no_delay = listener->no_delay;
     socket->name = link->name[SERVER];
@@ -184,7 +203,15 @@ enum sim_knock sim_socket_knock(struct sim_link *link)
     listener->queue_end = &socket->next;
     listener->queued++;
     sim_file_edge(listener->fd);
-    return SIM_TAKEN;
+    return true;
+}
+
+enum sim_knock sim_socket_knock(struct sim_link *link)
+{
+    struct sim_socket *listener = listener_of(&link->name[SERVER]);
+    if (listener == NULL)
+        return SIM_REFUSED;
+    return !is_full(listener) && queue_up(listener, link) ? SIM_TAKEN : SIM_FULL;
 }
 
 static struct sim_socket *take_first(struct sim_socket *listener)
@@ -195,6 +222,8 @@ static struct sim_socket *take_first(struct sim_socket *listener)
         listener->queue_end = &listener->queue;
     socket->next = NULL;
     listener->queued--;
+    if (listener->family == AF_UNIX)
+        sim_wake(listener, SIM_THREADS_MOST); /* who waits for room in it */
     return socket;
 }
 
@@ -239,11 +268,11 @@ static int start_connecting(struct sim_socket *socket, const struct sockaddr *ad
 {
     static const struct sim_name nobody = { .port = 0 };
     struct sim_name to;
-    int error = sim_name_read(address, size, &to);
+    int error = sim_name_read(socket->family, address, size, &to);
     if (error != 0)
         return error;
     if (socket->name.port == 0) {
-        socket->name = (struct sim_name){ to.host, 0 };
+        socket->name = (struct sim_name){ .host = to.host };
         if (!choose_port(&socket->name, false))
             return EADDRNOTAVAIL;
     }
@@ -272,17 +301,59 @@ static int connecting_result(struct sim_socket *socket)
     }
 }
 
+static int connect_tcp(struct sim_socket *socket, const struct sockaddr *address, socklen_t size)
+{
+    int error = socket->state == SIM_NEW ? start_connecting(socket, address, size) : connecting_result(socket);
+    sim_net_leave();
+    while (socket->state == SIM_CONNECTING && socket->blocking)
+        sim_socket_await(socket, true);
+    return socket->blocking && error == EINPROGRESS ? connecting_result(socket) : error;
+}
+
+static int join(struct sim_socket *socket, struct sim_socket *listener)
+{
+    socket->side = CLIENT;
+    struct sim_link *link = sim_link_join(socket, &socket->name, &listener->name);
+    if (link == NULL)
+        return ENOMEM;
+    if (!queue_up(listener, link)) {
+        sim_link_close(link, CLIENT, true);
+        return ENOMEM;
+    }
+    socket->link = link;
+    socket->state = SIM_CONNECTED;
+    return 0;
+}
+
+static int connect_unix(struct sim_socket *socket, const struct sockaddr *address, socklen_t size)
+{
+    struct sim_name to;
+    int error = sim_name_read(AF_UNIX, address, size, &to);
+    if (error != 0)
+        return error;
+    for (;;) {
+        struct sim_socket *listener = sim_path_socket(to.path, &error);
+        if (listener == NULL)
+            return error;
+        if (listener->state != SIM_LISTENING)
+            return ECONNREFUSED;
+        if (socket->state != SIM_NEW)
+            return socket->state == SIM_LISTENING ? EINVAL : EISCONN;
+        if (!is_full(listener))
+            return join(socket, listener);
+        if (!socket->blocking)
+            return EAGAIN;
+        sim_block("room at a listener", listener, SIM_NEVER);
+        sim_net_enter();
+    }
+}
+
 int sim_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct sim_socket *socket = sim_socket_enter(fd);
     if (socket == NULL)
         return -1;
-    int error = socket->state == SIM_NEW ? start_connecting(socket, address, size) : connecting_result(socket);
-    sim_net_leave();
-    while (socket->state == SIM_CONNECTING && socket->blocking)
-        sim_socket_await(socket, true);
-    if (socket->blocking && error == EINPROGRESS)
-        error = connecting_result(socket);
+    int error = socket->family == AF_UNIX ? connect_unix(socket, address, size) : connect_tcp(socket, address, size);
     return error == 0 ? 0 : sim_refuse(error);
 }
 
@@ -335,5 +406,7 @@ void sim_socket_close(struct sim_socket *socket)
     while (socket->queue != NULL)
         end(take_first(socket), true);
     unbind(socket);
+    sim_path_leave(socket);
+    sim_wake(socket, SIM_THREADS_MOST); /* who waits for room in its queue is refused */
     end(socket, socket->abortive || socket->state == SIM_CONNECTING);
 }

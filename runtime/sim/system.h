@@ -99,6 +99,11 @@ int sim_getpeername(int fd, struct sockaddr *address, socklen_t *size);
 int sim_setsockopt(int fd, int level, int option, const void *value, socklen_t size);
 int sim_getsockopt(int fd, int level, int option, void *value, socklen_t *size);
 
+/* ---- paths of sockets; others are the system's: path.c */
+struct stat;
+int sim_lstat(const char *path, struct stat *to);
+int sim_unlink(const char *path);
+
 /* ---- descriptors: net.c */
 int sim_epoll_create(int flags);
 int sim_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);

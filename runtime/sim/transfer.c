@@ -24,18 +24,25 @@ static bool has_link(const struct sim_socket *socket)
     return socket->state == SIM_CONNECTED || socket->state == SIM_LOST;
 }
 
-/* Bytes, 0 at the end, -1 with errno; EAGAIN: nothing there. */
+static bool is_local(const struct sim_socket *socket) { return socket->family == AF_UNIX; }
+
+static int error_without_link(const struct sim_socket *socket)
+{
+    return socket->state == SIM_CONNECTING ? EAGAIN : is_local(socket) ? EINVAL : ENOTCONN;
+}
+
+/* Bytes, 0 at the end, -1 with errno; EAGAIN: nothing there. Of a Unix socket an error comes before the end. */
 static ssize_t read_once(struct sim_socket *socket, char *to, size_t size)
 {
     if (!has_link(socket))
-        return sim_refuse(socket->state == SIM_CONNECTING ? EAGAIN : ENOTCONN);
-    bool waiting = sim_link_waiting(socket->link, socket->side) > 0;
+        return sim_refuse(error_without_link(socket));
+    bool waiting = sim_link_waiting(socket->link, socket->side) > 0, ended = socket->link->end[socket->side].ended;
     size_t got = sim_link_read(socket->link, socket->side, to, size);
-    if (waiting || socket->link->end[socket->side].ended)
+    if (waiting || (ended && !is_local(socket)))
         return (ssize_t)got;
     if (socket->error != 0)
         return sim_refuse(sim_socket_error(socket));
-    return socket->state == SIM_LOST ? 0 : sim_refuse(EAGAIN);
+    return ended || socket->state == SIM_LOST ? 0 : sim_refuse(EAGAIN);
 }
 
 ssize_t sim_recv(int fd, void *to, size_t size, int flags)
@@ -51,16 +58,17 @@ ssize_t sim_recv(int fd, void *to, size_t size, int flags)
     return got;
 }
 
-/* Whether writing has an end: its error. */
+/* Whether writing has an end: its error. A Unix socket's is left to who reads. */
 static int error_of_writing(struct sim_socket *socket)
 {
     if (socket->state == SIM_CONNECTING)
         return EAGAIN;
     if (!has_link(socket))
-        return EPIPE;
-    if (socket->error != 0)
+        return is_local(socket) ? ENOTCONN : EPIPE;
+    if (socket->error != 0 && !is_local(socket))
         return sim_socket_error(socket);
-    return socket->state == SIM_LOST || socket->link->end[socket->side].finished ? EPIPE : 0;
+    bool over = socket->link->end[socket->side].finished || sim_link_alone(socket->link, socket->side);
+    return socket->state == SIM_LOST || over ? EPIPE : 0;
 }
 
 static ssize_t write_once(struct sim_socket *socket, const char *from, size_t size)
@@ -99,7 +107,9 @@ int sim_shutdown(int fd, int how)
         return -1;
     if (how != SHUT_WR)
         sim_fail("of shutdown only the half-close for writing is simulated");
-    if (socket->state != SIM_CONNECTED)
+    if (is_local(socket) && !has_link(socket))
+        sim_fail("shutdown of a Unix socket that is not connected is not simulated");
+    if (socket->state != SIM_CONNECTED && !is_local(socket))
         return sim_refuse(ENOTCONN);
     sim_link_finish(socket->link, socket->side);
     sim_net_leave();
@@ -122,7 +132,7 @@ int sim_getpeername(int fd, struct sockaddr *address, socklen_t *size)
     struct sim_socket *socket = sim_socket_enter(fd);
     if (socket == NULL)
         return -1;
-    if (socket->state != SIM_CONNECTED)
+    if (socket->state != SIM_CONNECTED && !(is_local(socket) && has_link(socket)))
         return sim_refuse(ENOTCONN);
     sim_name_write(&socket->link->name[1 - socket->side], socket->family, address, size);
     return 0;
@@ -134,8 +144,10 @@ int sim_setsockopt(int fd, int level, int option, const void *value, socklen_t s
     struct sim_socket *socket = sim_socket_enter(fd);
     if (socket == NULL)
         return -1;
+    if (is_local(socket) && level != SOL_SOCKET)
+        return sim_refuse(EOPNOTSUPP);
     if (level == SOL_SOCKET && option == SO_LINGER && size >= sizeof(struct linger))
-        socket->abortive = ((const struct linger *)value)->l_onoff != 0 &&
+        socket->abortive = !is_local(socket) && ((const struct linger *)value)->l_onoff != 0 &&
                            ((const struct linger *)value)->l_linger == 0;
     else if (level == IPPROTO_IPV6 && option == IPV6_V6ONLY)
         socket->only6 = *(const int *)value != 0;
@@ -153,6 +165,8 @@ int sim_getsockopt(int fd, int level, int option, void *value, socklen_t *size)
         return -1;
     if (*size < sizeof(int))
         return sim_refuse(EINVAL);
+    if (is_local(socket) && level != SOL_SOCKET)
+        return sim_refuse(EOPNOTSUPP);
     *size = sizeof(int);
     if (level == SOL_SOCKET && option == SO_ERROR)
         *(int *)value = sim_socket_error(socket);

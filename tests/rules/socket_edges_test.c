@@ -127,12 +127,7 @@ static void names_body(const tr_msg *unused)
     CHECK_EQ(rmdir(directory), 0);
 }
 
-TEST(socket_edges, a_unix_peer_has_the_path_that_it_is_bound_to)
-{
-    if (HARNESS_SIMULATED)
-        SKIP("Unix sockets are not simulated");
-    run_as_root(names_body);
-}
+TEST(socket_edges, a_unix_peer_has_the_path_that_it_is_bound_to) { run_as_root(names_body); }
 
 static void busy_path_body(const tr_msg *unused)
 {
@@ -154,12 +149,7 @@ static void busy_path_body(const tr_msg *unused)
     CHECK_EQ(rmdir(directory), 0);
 }
 
-TEST(socket_edges, a_path_whose_listener_is_busy_is_in_use)
-{
-    if (HARNESS_SIMULATED)
-        SKIP("Unix sockets are not simulated");
-    run_as_root(busy_path_body);
-}
+TEST(socket_edges, a_path_whose_listener_is_busy_is_in_use) { run_as_root(busy_path_body); }
 
 static void patience_body(const tr_msg *unused)
 {
@@ -178,12 +168,7 @@ static void patience_body(const tr_msg *unused)
     CHECK_EQ(rmdir(directory), 0);
 }
 
-TEST(socket_edges, a_connect_to_a_full_queue_looks_now_and_then_until_its_time_is_up)
-{
-    if (HARNESS_SIMULATED)
-        SKIP("Unix sockets are not simulated");
-    run_as_root(patience_body);
-}
+TEST(socket_edges, a_connect_to_a_full_queue_looks_now_and_then_until_its_time_is_up) { run_as_root(patience_body); }
 
 /* The same path, but on another file system by the time that the listener is closed. */
 static void moved_body(const tr_msg *unused)
@@ -213,8 +198,6 @@ static void moved_body(const tr_msg *unused)
 
 TEST(socket_edges, a_path_that_leads_elsewhere_by_now_is_left_alone)
 {
-    if (HARNESS_SIMULATED)
-        SKIP("Unix sockets are not simulated");
     if (access("/dev/shm", W_OK) != 0)
         SKIP("no second file system to write to");
     run_as_root(moved_body);

@@ -135,7 +135,7 @@ static void full_queue_body(const tr_msg *unused)
         count++;
     CHECK(count < 4); /* the queue is full, and the system says nothing when that changes */
     CHECK_EQ(tr_connect(address, 0, &last), TR_ETIMEDOUT);
-    for (int fd; (fd = accept(deaf, NULL, NULL)) >= 0;)
+    for (int fd; (fd = accept4(deaf, NULL, NULL, SOCK_CLOEXEC)) >= 0;)
         close(fd);
     CHECK_EQ(tr_connect(address, LONG_MS, &last), TR_OK);
     close(deaf);

@@ -267,7 +267,7 @@ static void epoll_is_no_socket(void)
 
 TEST(simulated_sockets, what_is_not_simulated_fails_the_run_by_name)
 {
-    expect_failure(other_family, "sockets of family 17 are not simulated: only TCP's");
+    expect_failure(other_family, "sockets of family 17 are not simulated: only TCP's and Unix");
     expect_failure(other_type, "sockets of type 2, protocol 0 are not simulated");
     expect_failure(other_protocol, "sockets of type 1, protocol 132 are not simulated");
     expect_failure(listens_unbound, "listen on a socket that is not bound");

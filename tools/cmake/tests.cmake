@@ -123,8 +123,8 @@ endforeach()
 # --- simulation: the rules and the behaviours' tests again, each under many seeds, and cases of its own
 if(TARGET troupe_sim)
     file(GLOB sources CONFIGURE_DEPENDS tests/rules/*_test.c tests/behaviour/*_test.c tests/simulation/*_test.c)
-    # Unix sockets and real signals; sinks that sleep for a time
-    list(FILTER sources EXCLUDE REGEX "/rules/(socket_unix|socket_signals|log_text)")
+    # real signals; sinks that sleep for a time
+    list(FILTER sources EXCLUDE REGEX "/rules/(socket_signals|log_text)")
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM stem)
         cmake_path(GET source PARENT_PATH folder)
@@ -157,7 +157,7 @@ if(TARGET troupe_sim)
     set_target_properties(simulation_batches PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${test_bin}")
     # so many seeds of each, all of them twice
     foreach(name simulation_crash simulation_order simulation_time simulation_stream simulation_network simulation_starved
-            simulation_service simulation_cache simulation_owner rules_link behaviour_supervisor_restart)
+            simulation_service simulation_cache simulation_owner simulation_unix rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
     endforeach()
     # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in for
