@@ -4,6 +4,7 @@
 #include "actor/actor.h"
 #include "actor/signal.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "memory/source.h"
 #include "sched/poller.h"
 
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 enum { SIGNALS = 5 };
+
+/* An order to stop that follows the first one sooner is the same one: see signals_os.h. */
+#define SECOND_ORDER_NS (250 * NS_PER_MS)
 
 static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 
@@ -47,7 +51,7 @@ static struct {
     void (*on_stop)(int);    /* (l) */
     _Atomic int fd;          /* the bell's, for handlers; -1: none */
     _Atomic int inside;      /* handlers at work */
-    _Atomic uint32_t stops;  /* (h) how often the program was told to stop */
+    _Atomic int64_t stop_at; /* (h) when the program was first told to stop; NEVER: it was not */
     _Atomic int home;        /* the process that installed them */
     struct signal_state states[SIGNALS];
 } os = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -89,14 +93,23 @@ static void ring(void)
     atomic_fetch_sub_explicit(&os.inside, 1, memory_order_release);
 }
 
+/* An order to stop has come: whether it is a second one. */
+static bool is_second_order(void)
+{
+    int64_t now = clock_now(), first = NEVER;
+    /* relaxed: nothing hangs on it but who is the first */
+    return !atomic_compare_exchange_strong_explicit(&os.stop_at, &first, now, memory_order_relaxed,
+                                                    memory_order_relaxed) &&
+           now - first >= SECOND_ORDER_NS;
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
     struct signal_state *state = &os.states[which_of(number)];
     if (load_relaxed(&os.home) != getpid()) {
         take_default(number);
-    } else if (load_relaxed(&state->stopping) && load_relaxed(&state->subscribers) == 0 &&
-               atomic_fetch_add_explicit(&os.stops, 1, memory_order_relaxed) > 0) {
+    } else if (load_relaxed(&state->stopping) && load_relaxed(&state->subscribers) == 0 && is_second_order()) {
         take_default(number);
     } else {
         atomic_fetch_add_explicit(&state->raised, 1, memory_order_release);
@@ -194,7 +207,7 @@ static void settle(int which)
 
 static void set_stopping(bool on)
 {
-    store_relaxed(&os.stops, 0);
+    store_relaxed(&os.stop_at, NEVER);
     for (int i = 0; i < 2; i++) { /* SIGTERM and SIGINT stand first */
         store_relaxed(&os.states[i].stopping, on);
         settle(i);
