@@ -176,7 +176,9 @@ static bool connect_one(struct generator *generator, int index)
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
         setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
-        return fail(generator, "can't connect");
+        return fail(generator, errno == EMFILE         ? "can't connect: more connections than open files (ulimit -n)"
+                               : errno == ECONNREFUSED ? "can't connect: nobody listens on that port"
+                                                       : "can't connect");
     generator->free[generator->free_count++] = index;
     return watch(generator, connection->fd, (uint32_t)index);
 }

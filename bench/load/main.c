@@ -21,7 +21,8 @@ static const char usage[] = "usage: load --protocol echo|http|redis --port N [op
                             "  --warm-up S      before that, not counted (1)\n"
                             "  --connections N  all together (64)\n"
                             "  --threads N      (1)\n"
-                            "  --seed N         of the arrivals (1)\n";
+                            "  --seed N         of the arrivals (1)\n"
+                            "  --help           this\n";
 
 struct options {
     const struct protocol *protocol;
@@ -49,15 +50,11 @@ static double number(const char *text, double least, double most)
 static struct options read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "protocol", required_argument, NULL, 'p' },
-        { "port", required_argument, NULL, 'o' },
-        { "rate", required_argument, NULL, 'r' },
-        { "seconds", required_argument, NULL, 's' },
-        { "warm-up", required_argument, NULL, 'w' },
-        { "connections", required_argument, NULL, 'c' },
-        { "threads", required_argument, NULL, 't' },
-        { "seed", required_argument, NULL, 'e' },
-        { NULL, 0, NULL, 0 },
+        { "protocol", required_argument, NULL, 'p' }, { "port", required_argument, NULL, 'o' },
+        { "rate", required_argument, NULL, 'r' },     { "seconds", required_argument, NULL, 's' },
+        { "warm-up", required_argument, NULL, 'w' },  { "connections", required_argument, NULL, 'c' },
+        { "threads", required_argument, NULL, 't' },  { "seed", required_argument, NULL, 'e' },
+        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
     };
     struct options options = { .connections = 64, .threads = 1, .rate = 10000, .seconds = 5, .warm_up = 1, .seed = 1 };
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -70,6 +67,7 @@ static struct options read_options(int argc, char **argv)
         case 'c': options.connections = (int)number(optarg, 1, 100000); break;
         case 't': options.threads = (int)number(optarg, 1, THREADS_MAX); break;
         case 'e': options.seed = (uint64_t)number(optarg, 1, 1e15); break;
+        case 'h': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(2);
         }
     }

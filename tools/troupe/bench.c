@@ -39,8 +39,9 @@ struct plan {
 
 /* ---- what there is */
 
-void bench_list(FILE *out)
+void bench_help(FILE *out)
 {
+    fprintf(out, "usage: troupe bench [WORKLOAD ...] [key=value ...]\n");
     for (const struct workload *const *at = bench_workloads; *at != NULL; at++) {
         char parameters[128] = "";
         for (int i = 0; i < BENCH_PARAMETERS && (*at)->defaults[i].name != NULL; i++) {
@@ -304,8 +305,7 @@ int bench_command(int argc, char **argv)
     struct plan plan = { .words = argv, .word_count = argc };
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            printf("usage: troupe bench [WORKLOAD ...] [key=value ...]\n");
-            bench_list(stdout);
+            bench_help(stdout);
             return 0;
         }
     int status = plan_names(&plan);

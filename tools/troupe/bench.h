@@ -8,7 +8,7 @@
  * no such workload, nothing was run. */
 int bench_command(int argc, char **argv);
 
-/* The workloads and their parameters, and how several are run, for people. */
-void bench_list(FILE *out);
+/* Prints what they may be: the workloads with their parameters, and how several are run. */
+void bench_help(FILE *out);
 
 #endif

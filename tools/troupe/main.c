@@ -3,6 +3,7 @@
 #include "bench.h"
 #include "record.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,13 +27,14 @@ static int help_command(int argc, char **argv);
 static const struct command {
     const char *name, *arguments, *what;
     int (*run)(int argc, char **argv);
+    void (*help)(FILE *out); /* the whole of it; NULL: arguments and what are all */
 } commands[] = {
     { "bench", "[WORKLOAD ...] [key=value ...]", "run benchmark workloads, print each one's result as a line of JSON",
-      bench_command },
+      bench_command, bench_help },
     { "record", "[-o FILE] -- PROGRAM ARGS...", "run a program, write what its workers did as a trace for Perfetto",
-      record_command },
-    { "help", "[COMMAND]", "say what there is", help_command },
-    { "version", "", "say which version this is", version_command },
+      record_command, record_help },
+    { "help", "[COMMAND]", "say what there is", help_command, NULL },
+    { "version", "", "say which version this is", version_command, NULL },
 };
 
 static const struct command *find(const char *name)
@@ -57,14 +59,19 @@ static int help_command(int argc, char **argv)
         fprintf(stderr, "troupe: there is no command '%s'\n", argv[0]);
         return 2;
     }
-    if (command == NULL)
+    if (command == NULL) {
         print_help(stdout);
-    else
-        printf("usage: troupe %s %s\n%s\n", command->name, command->arguments, command->what);
-    if (command != NULL && command->run == bench_command)
-        bench_list(stdout);
+        return 0;
+    }
+    if (command->help == NULL)
+        printf("usage: troupe %s%s%s\n", command->name, *command->arguments != '\0' ? " " : "", command->arguments);
+    printf("%s\n", command->what);
+    if (command->help != NULL)
+        command->help(stdout);
     return 0;
 }
+
+static bool asks_for_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
 
 int main(int argc, char **argv)
 {
@@ -73,11 +80,13 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (asks_for_help(name))
         name = "help";
     else if (strcmp(name, "--version") == 0)
         name = "version";
     const struct command *command = find(name);
+    if (command != NULL && argc > 2 && asks_for_help(argv[2]))
+        return help_command(1, (char *[]){ argv[1] });
     if (command != NULL)
         return command->run(argc - 2, argv + 2);
     fprintf(stderr, "troupe: there is no command '%s'\n", argv[1]);

@@ -4,10 +4,12 @@
  * The program runs as a child with the recorder's environment; the runtime in it writes the dump when it stops, or in a
  * crash. The child's signals are its own: while it runs, SIGINT and SIGTERM only reach troupe to be passed on by the
  * terminal or ignored, so that the picture is still made. The exit status is the program's (128 + number for a signal),
- * or 1 if there is no picture. */
+ * or 1 if there is no picture. A file that cannot be written is found before the program runs; a recording that could
+ * not be made a picture is kept. */
 #include "record.h"
 
 #include "perfetto.h"
+#include "setting.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { NOT_STARTED = 127 /* the status, as a shell's, of a program that could not be */ };
+
 struct options {
     const char *json;   /* where the picture goes */
     const char *dump;   /* -d: an existing dump */
@@ -25,14 +29,19 @@ struct options {
     char **program;
 };
 
-static int usage(const char *what)
+void record_help(FILE *out)
 {
-    fprintf(stderr,
-            "troupe record: %s\n"
+    fprintf(out,
             "usage: troupe record [-o FILE] [-n EVENTS] -- PROGRAM ARGS...   run it, write FILE (trace.json)\n"
             "       troupe record [-o FILE] -d DUMP                          convert a dump\n"
-            "Open FILE with https://ui.perfetto.dev or chrome://tracing. EVENTS: the latest so many of each worker.\n",
-            what);
+            "Open FILE with https://ui.perfetto.dev or chrome://tracing. EVENTS: the latest so many of each worker.\n"
+            "A dump is what a program leaves that runs with TROUPE_TRACE=all and TROUPE_TRACE_FILE=DUMP.\n");
+}
+
+static int usage(const char *what)
+{
+    fprintf(stderr, "troupe record: %s\n", what);
+    record_help(stderr);
     return 2;
 }
 
@@ -53,9 +62,23 @@ static int parse(int argc, char **argv, struct options *options)
         *value = argv[++at];
     }
     options->program = &argv[at];
+    if (options->events != NULL && (!setting_is_number(options->events) || strtoull(options->events, NULL, 10) == 0))
+        return usage("-n takes a number of events, 1 or more");
     if ((options->dump == NULL) == (at == argc))
         return usage("either a program or a dump is needed");
     return 0;
+}
+
+/* Whether the file can be written, as far as can be known without a trace of having tried. */
+static bool writable(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    bool good = access(path, W_OK) == 0 || (errno == ENOENT && folder != NULL && access(folder, W_OK | X_OK) == 0);
+    if (!good)
+        fprintf(stderr, "troupe record: %s: %s\n", path, strerror(errno));
+    free(folder);
+    return good;
 }
 
 static int convert(const char *dump_path, const char *json_path)
@@ -96,7 +119,7 @@ static int run(const struct options *options, const char *dump_path)
             (options->events == NULL || setenv("TROUPE_TRACE_EVENTS", options->events, 1) == 0))
             execvp(options->program[0], options->program);
         fprintf(stderr, "troupe record: %s: %s\n", options->program[0], strerror(errno));
-        _exit(127);
+        _exit(NOT_STARTED);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
@@ -120,16 +143,21 @@ static int record(const struct options *options)
     }
     close(fd);
     int status = run(options, path);
+    bool keep = false;
     if (status < 0) {
         fprintf(stderr, "troupe record: fork: %s\n", strerror(errno));
         status = 1;
     } else if (stat(path, &about) != 0 || about.st_size == 0) {
-        fprintf(stderr, "troupe record: the program left no recording: did it start and stop Troupe?\n");
+        if (status != NOT_STARTED)
+            fprintf(stderr, "troupe record: the program left no recording: did it start and stop Troupe?\n");
         status = status == 0 ? 1 : status;
     } else if (convert(path, options->json) != 0) {
+        fprintf(stderr, "troupe record: the recording is kept: troupe record -o FILE -d %s\n", path);
+        keep = true;
         status = status == 0 ? 1 : status;
     }
-    unlink(path);
+    if (!keep)
+        unlink(path);
     return status;
 }
 
@@ -139,6 +167,8 @@ int record_command(int argc, char **argv)
     int status = parse(argc, argv, &options);
     if (status != 0)
         return status;
+    if (!writable(options.json))
+        return 1;
     if (options.dump != NULL)
         return convert(options.dump, options.json) == 0 ? 0 : 1;
     return record(&options);

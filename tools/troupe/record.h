@@ -3,7 +3,12 @@
 #ifndef TROUPE_TOOLS_RECORD_H
 #define TROUPE_TOOLS_RECORD_H
 
+#include <stdio.h>
+
 /* The arguments after "record"; the exit status of troupe. */
 int record_command(int argc, char **argv);
+
+/* Prints what they may be. */
+void record_help(FILE *out);
 
 #endif
