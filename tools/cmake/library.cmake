@@ -1,4 +1,5 @@
-# libtroupe.a; with TR_SHARED libtroupe.so; libtroupe_internal.a for the tree itself; libtroupe_sim.a, the same runtime in simulation.
+# libtroupe.a; with TR_SHARED libtroupe.so; libtroupe_sim.a, the same runtime in simulation; of both archives one with all names
+# (libtroupe_internal.a, libtroupe_sim_internal.a) for the tree itself.
 #
 # The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see the include
 # path runtime/, only the public headers.
@@ -87,15 +88,21 @@ set_target_properties(troupe_internal PROPERTIES OUTPUT_NAME troupe_internal)
 
 # What users get: one object in which all but the API is local, so that no name of ours can clash with one of theirs. Not under
 # sanitizers, whose tables refer to the names.
-set(public_objects "${objects}")
-if(NOT TR_SANITIZE)
-    set(public_objects "${PROJECT_BINARY_DIR}/troupe_public.o")
-    add_custom_command(OUTPUT "${public_objects}"
-        COMMAND "${CMAKE_C_COMPILER}" -r -nostdlib -o "${public_objects}" ${objects}
-        COMMAND "${CMAKE_OBJCOPY}" --localize-hidden "${public_objects}"
+function(troupe_public_object name objects out)
+    set(${out} "${objects}" PARENT_SCOPE)
+    if(TR_SANITIZE)
+        return()
+    endif()
+    set(file "${PROJECT_BINARY_DIR}/${name}")
+    add_custom_command(OUTPUT "${file}"
+        COMMAND "${CMAKE_C_COMPILER}" -r -nostdlib -o "${file}" ${objects}
+        COMMAND "${CMAKE_OBJCOPY}" --localize-hidden "${file}"
         DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM)
-    set_source_files_properties("${public_objects}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-endif()
+    set_source_files_properties("${file}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+    set(${out} "${file}" PARENT_SCOPE)
+endfunction()
+
+troupe_public_object(troupe_public.o "${objects}" public_objects)
 troupe_library(troupe_static STATIC "${public_objects}")
 
 if(TR_SHARED)
@@ -123,8 +130,10 @@ if(NOT TR_SANITIZE STREQUAL "thread")
         target_include_directories(${half} PRIVATE "${PROJECT_SOURCE_DIR}/include")
         set_target_properties(${half} PROPERTIES C_VISIBILITY_PRESET hidden)
     endforeach()
-    add_library(troupe_sim STATIC $<TARGET_OBJECTS:runtime_sim> $<TARGET_OBJECTS:simulator> $<TARGET_OBJECTS:behaviours_static>)
-    target_include_directories(troupe_sim PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
-    target_link_libraries(troupe_sim PUBLIC Threads::Threads PRIVATE ${urcu_libraries} $<BUILD_INTERFACE:troupe_flags>)
-    set_target_properties(troupe_sim PROPERTIES LINKER_LANGUAGE C)
+    set(objects $<TARGET_OBJECTS:runtime_sim> $<TARGET_OBJECTS:simulator> $<TARGET_OBJECTS:behaviours_static>)
+    troupe_library(troupe_sim STATIC "${objects}") # with all names: for the tree itself
+    set_target_properties(troupe_sim PROPERTIES OUTPUT_NAME troupe_sim_internal)
+    troupe_public_object(troupe_sim_public.o "${objects}" public_objects)
+    troupe_library(troupe_sim_public STATIC "${public_objects}")
+    set_target_properties(troupe_sim_public PROPERTIES OUTPUT_NAME troupe_sim EXPORT_NAME troupe_sim)
 endif()

@@ -1,5 +1,6 @@
-# Install: headers, libraries, the `troupe` command; troupe.pc for pkg-config, find_package(troupe) with the target troupe::troupe
-# (the shared library, where it is built; troupe::troupe_static is always there); a Debian package by `cpack` in the build folder.
+# Install: headers, libraries, the `troupe` command; troupe.pc and troupe_sim.pc for pkg-config; find_package(troupe) with the targets
+# troupe::troupe (the shared library, where it is built), troupe::troupe_static and troupe::troupe_sim; a Debian package by `cpack` in
+# the build folder.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -14,8 +15,8 @@ set(installed_libraries troupe_static)
 if(TR_SHARED)
     list(APPEND installed_libraries troupe)
 endif()
-if(TARGET troupe_sim)
-    list(APPEND installed_libraries troupe_sim)
+if(TARGET troupe_sim_public)
+    list(APPEND installed_libraries troupe_sim_public)
 endif()
 set_target_properties(troupe_static PROPERTIES EXPORT_NAME troupe_static)
 install(TARGETS ${installed_libraries} EXPORT troupe)
@@ -29,8 +30,14 @@ install(FILES "${PROJECT_BINARY_DIR}/troupe-config.cmake" "${PROJECT_BINARY_DIR}
 # A prefix relative to the file itself: the package may be moved.
 file(RELATIVE_PATH pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
-configure_file(tools/cmake/troupe.pc.in troupe.pc @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/troupe.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(pc_files troupe)
+if(TARGET troupe_sim_public)
+    list(APPEND pc_files troupe_sim)
+endif()
+foreach(package IN LISTS pc_files)
+    configure_file(tools/cmake/${package}.pc.in ${package}.pc @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/${package}.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME troupe)

@@ -1,4 +1,4 @@
-# find_package(troupe): troupe::troupe and troupe::troupe_static.
+# find_package(troupe): troupe::troupe, troupe::troupe_static and, for tests, troupe::troupe_sim.
 include(CMakeFindDependencyMacro)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_dependency(Threads)
