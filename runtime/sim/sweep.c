@@ -294,6 +294,18 @@ static unsigned run_here(const tr_sim_case *test, tr_sim_options *options, uint6
     return status != 0;
 }
 
+/* "from..to", or one number for both. */
+static bool read_seeds(const char *text, uint64_t *from, uint64_t *to)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    *from = *to = strtoull(text, &end, 10);
+    if (strncmp(end, "..", 2) == 0 && end[2] >= '0' && end[2] <= '9')
+        *to = strtoull(end + 2, &end, 10);
+    return *end == '\0' && *from <= *to;
+}
+
 TR_API unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to)
 {
     const char *only = getenv("TR_SIM_ONLY"), *seeds = getenv("TR_SIM_SEEDS"), *script = getenv("TR_SIM_FAULTS");
@@ -302,10 +314,9 @@ TR_API unsigned tr_sim_sweep(const tr_sim_case *test, uint64_t from, uint64_t to
     tr_sim_options options = test->options;
     if (script != NULL)
         options.script = script;
-    unsigned long long first, last;
-    if (seeds != NULL && sscanf(seeds, "%llu..%llu", &first, &last) == 2) {
-        from = first;
-        to = last;
+    if (seeds != NULL && !read_seeds(seeds, &from, &to)) {
+        fprintf(stderr, "simulation %s: TR_SIM_SEEDS takes FROM..TO or one seed, not '%s'\n", test->name, seeds);
+        return 1;
     }
     sim_case_name = test->name;
     return from < to ? sweep_seeds(test, &options, from, to) : run_here(test, &options, from);

@@ -6,7 +6,9 @@
 
 #include "base/trace.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* In the hash: beside the numbers of the recorder's kinds. */
 #define SWITCH UINT64_C(0x100)
@@ -33,6 +35,8 @@ void sim_trace_start(void)
     const char *path = getenv("TR_SIM_TRACE");
     machine.hash = UINT64_C(0x54524f555045);
     machine.trace = path == NULL ? NULL : fopen(path, "we");
+    if (path != NULL && machine.trace == NULL)
+        sim_fail("TR_SIM_TRACE: %s: %s", path, strerror(errno));
 }
 
 void sim_trace_end(void)

@@ -153,6 +153,10 @@ TEST(simulator_runs, the_trace_as_text_is_the_same_twice)
     read_file(path, first, sizeof first);
     unlink(path);
     CHECK(strstr(first, " ? ") != NULL);
+    tr_sim_result result;
+    CHECK_EQ(setenv("TR_SIM_TRACE", "/tmp/sim-trace-none/trace", 1), 0);
+    CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, passes, NULL, &result), TR_ECALLBACK);
+    CHECK_STR(result.failure, "TR_SIM_TRACE: /tmp/sim-trace-none/trace: No such file or directory");
 }
 
 /* ---- who can't go on */
@@ -442,8 +446,29 @@ TEST(simulator_runs, several_runs_at_a_time_find_the_same)
         CHECK_SAID("the program returned 1");
         CHECK(strstr(text, "TR_SIM_FAULTS") == NULL); /* there were none */
     }
-    CHECK_EQ(setenv("TR_SIM_SEEDS", "many", 1), 0); /* no range: the program's own holds */
-    CHECK_EQ(tr_sim_sweep(&odd, 2, 2), 0);
+}
+
+TEST(simulator_runs, seeds_are_a_range_or_one_number_and_all_else_is_refused)
+{
+    static const char *const wrong[] = { "many", "", "3..", "..3", "5..3", "-1", "1..2..3", "4 " };
+    const tr_sim_case odd = { .name = "odd", .program = fails_at_odd_seeds };
+    const tr_sim_case good = { .name = "good", .program = passes_at_once };
+    for (size_t i = 0; i < TR_COUNT(wrong); i++) {
+        CHECK_EQ(setenv("TR_SIM_SEEDS", wrong[i], 1), 0);
+        listen_to_stderr();
+        CHECK_EQ(tr_sim_sweep(&good, 1, 10), 1);
+        what_was_said();
+        CHECK_SAID("simulation good: TR_SIM_SEEDS takes FROM..TO or one seed, not '");
+    }
+    CHECK_EQ(setenv("TR_SIM_SEEDS", "2..2", 1), 0);
+    CHECK_EQ(tr_sim_sweep(&odd, 1, 100), 0);
+    CHECK_EQ(setenv("TR_SIM_SEEDS", "4", 1), 0);
+    CHECK_EQ(tr_sim_sweep(&odd, 1, 100), 0);
+    CHECK_EQ(setenv("TR_SIM_SEEDS", "2..9", 1), 0);
+    listen_to_stderr();
+    CHECK(tr_sim_sweep(&odd, 2, 2) > 0);
+    what_was_said();
+    CHECK_SAID("simulation odd: seed 3: ");
 }
 
 TEST(simulator_runs, a_sweep_without_processes_memory_or_its_own_command_says_what_it_can)
