@@ -31,8 +31,8 @@ TR_API int tr_reply(tr_from from, const void *body, size_t size);
 /* Answers with a message from tr_new (its tag is not looked at), which is the runtime's afterwards, whatever becomes of
  * it. Always TR_OK. */
 TR_API int tr_reply_give(tr_from from, tr_msg *message);
-/* Sends a message that gen_server's handle_cast gets. Always TR_OK, whatever `to` is (GS-26); what is lost to memory is
- * counted and logged. */
+/* Sends a message that gen_server's handle_cast gets. TR_OK whatever `to` is (GS-26); what is lost to memory is counted
+ * and logged. TR_EINVAL: tag < 1. May yield: see tr_yield. Any thread. */
 TR_API int tr_cast(tr_pid to, int tag, const void *body, size_t size);
 
 /* Sends a request without waiting; the reference names it until its response is taken. Can't fail: what went wrong is

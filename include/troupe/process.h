@@ -73,7 +73,8 @@ TR_API const void *tr_data(void);
 TR_API bool tr_is_alive(tr_pid pid);
 /* Lets others run; a cancellation point. Blocks. */
 TR_API void tr_yield(void);
-/* Waits. Blocks. On a foreign thread it sleeps the thread. */
+/* Waits ms, TR_INFINITY: for ever; another negative value is misuse and ends the caller. Blocks. On a foreign thread it
+ * sleeps the thread. */
 TR_API void tr_sleep(int64_t ms);
 
 /* ---- ends */

@@ -101,8 +101,20 @@ API void tr_yield(void)
         api_leave(context_self());
 }
 
+/* A thread that is none of ours. A signal does not wake it. */
+static void sleep_thread(int64_t ms)
+{
+    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * NS_PER_MS };
+    if (ms == TR_INFINITY)
+        left = (struct timespec){ .tv_sec = TIMEOUT_MOST_MS / 1000 };
+    while (nanosleep(&left, &left) != 0)
+        continue;
+}
+
 API void tr_sleep(int64_t ms)
 {
+    if (ms < TR_INFINITY)
+        tr_exit(tr_because(TR_WHY_STATUS, TR_EINVAL, "tr_sleep: timeout %lld", (long long)ms));
     struct context *context = api_enter();
     struct actor *self = context == NULL ? NULL : actor_here(context);
     if (self != NULL) {
@@ -113,9 +125,8 @@ API void tr_sleep(int64_t ms)
         while (wait_for(self, wait_next_serial(self), deadline, false, NULL, NULL, &reply) == WAIT_NO_MEMORY &&
                clock_now() < deadline)
             sched_yield(); /* no stack for others now: this thread waits; bound: memory comes back or the deadline */
-    } else if (ms > 0) {
-        struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * NS_PER_MS };
-        nanosleep(&pause, NULL);
+    } else {
+        sleep_thread(ms);
     }
     if (context != NULL)
         api_leave(context_self());

@@ -255,6 +255,8 @@ API int tr_send(tr_pid to, int tag, const void *body, size_t size)
 
 API int tr_cast(tr_pid to, int tag, const void *body, size_t size)
 {
+    if (UNLIKELY(tag < 1))
+        return TR_EINVAL;
     if (LIKELY(size == 8 || size == 0))
         send_word(to, KIND_CAST, tag, body, size);
     else

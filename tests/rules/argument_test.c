@@ -102,6 +102,7 @@ static void bad_times_and_tags(tr_pid pid)
     CHECK(tr_new(0, 10, &message) == NULL && message == NULL);
     CHECK_EQ(tr_send(pid, 0, NULL, 0), TR_EINVAL);
     CHECK_EQ(tr_send(pid, -1, NULL, 0), TR_EINVAL);
+    CHECK_EQ(tr_cast(pid, 0, NULL, 0), TR_EINVAL);
     CHECK_EQ(tr_send_alias((tr_ref){ 1, 1 }, 0, NULL, 0), TR_EINVAL);
     CHECK_EQ(tr_call(pid, 0, NULL, 0, NULL, 0, 10), TR_EINVAL);
     CHECK_EQ(tr_call(pid, WORD, NULL, 0, NULL, 0, -5), TR_EINVAL);
@@ -164,6 +165,8 @@ static void in_a_process(const tr_msg *unused)
     tr_ref bad = tr_send_request(pid, 0, NULL, 0); /* what went wrong is the response */
     CHECK_EQ(tr_wait_response(bad, TR_INFINITY, &reply), TR_EDOWN);
     CHECK_EQ(tr_last_reason()->why, TR_WHY_SYSTEM_LIMIT);
+    CHECK_EQ(tr_cast(tr_self(), TR_MSG_DOWN, NULL, 0), TR_EINVAL);
+    CHECK(tr_receive_match(&(tr_match){ .tag = TR_MSG_DOWN }, 0) == NULL); /* nothing was forged */
     CHECK(tr_put("key", NULL) == NULL && tr_get("key") == NULL);
     CHECK_EQ(tr_halt(0), TR_EINVAL); /* not from a process */
     tr_exit_signal(pid, TR_KILL);

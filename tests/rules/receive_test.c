@@ -96,6 +96,22 @@ static void bad_timeout(const tr_msg *arg)
     tr_receive(-2);
 }
 
+static void bad_sleep(const tr_msg *arg)
+{
+    (void)arg;
+    tr_sleep(-2);
+}
+
+static void bad_sleeps(void);
+TEST(receive, a_sleep_of_less_than_nothing_is_misuse) { run(bad_sleeps); }
+static void bad_sleeps(void)
+{
+    tr_ref monitor;
+    tr_spawn_monitor(bad_sleep, NULL, 0, &monitor);
+    tr_reason reason = await_down(monitor);
+    CHECK(reason.why == TR_WHY_STATUS && reason.code == TR_EINVAL);
+}
+
 static void zero_timeout(void);
 TEST(receive, zero_looks_and_returns_and_a_bad_timeout_is_misuse) { run(zero_timeout); }
 static void zero_timeout(void)
