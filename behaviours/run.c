@@ -8,12 +8,15 @@
 
 #include "supervisor.h"
 
-/* Ends the program as a failure, with a line that says so. */
+/* Ends the program as a failure, with a line that says so: by a signal, which is not logged once more (LOG-03). */
 TR_NORETURN static void fail(const char *what, const tr_reason *reason)
 {
     char text[128];
+    const tr_reason told = tr_because(TR_WHY_START, reason->code, "%s", what);
     fprintf(stderr, "%s: %s\n", what, tr_reason_text(reason, text, sizeof text));
-    tr_exit(tr_because(TR_WHY_START, reason->code, "%s", what));
+    tr_trap_exit(false);
+    tr_exit_signal(tr_self(), told);
+    tr_exit(told); /* without memory for the signal */
 }
 
 static tr_pid start_root(const tr_supervisor *root)

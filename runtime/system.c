@@ -263,13 +263,17 @@ struct main_arg {
 };
 
 /* Starts the root and watches it: a handler-style process, so that the root has no parent and no link that is not its
- * own. */
+ * own. By a start function, so that an end that makes the program fail is logged, whatever its reason (PLIB-08). */
 static int watcher_start(void *unused, const tr_msg *message)
 {
     (void)unused;
     const struct main_arg *arg = tr_body(message);
     tr_ref monitor;
-    tr_pid pid = tr_spawn_monitor(arg->entry, arg->arg, arg->size, &monitor);
+    tr_pid pid;
+    const tr_start_options options = { .flags = TR_START_MONITOR, .monitor = &monitor };
+    int status = tr_start_entry(arg->entry, arg->arg, arg->size, false, &options, &pid);
+    if (status != TR_OK)
+        return status;
     store_seq_cst(&root, pid.id); /* [SY1] before the look at stop_asked; pairs with [SY2] */
     if (load_seq_cst(&stop_asked) != 0)
         tr_exit_signal(pid, TR_SHUTDOWN);

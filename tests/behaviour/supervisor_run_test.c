@@ -94,6 +94,21 @@ TEST(supervisor_run, a_root_that_can_not_start_is_a_failure)
     CHECK_STR(happened(), "!a");
 }
 
+static int crash_records;
+static void count_crashes(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    crash_records += strcmp(record->event, "crash") == 0;
+}
+
+TEST(supervisor_run, a_failure_is_told_once)
+{
+    tr_config counting = config; /* the line on stderr is all that is said of the program's first process */
+    counting.log = count_crashes;
+    CHECK_EQ(tr_run_with(&counting, &(tr_supervisor){ .intensity = -1 }), 1);
+    CHECK_EQ(crash_records, 0);
+}
+
 TEST(supervisor_run, one_runtime_after_another)
 {
     for (int i = 0; i < 20; i++) {

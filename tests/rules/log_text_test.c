@@ -152,6 +152,31 @@ TEST(log_text, reports_of_supervisors_are_not_wanted_where_restarts_are_quiet)
     CHECK_EQ(tr_main(&(tr_config){ .workers = 1, .quiet_restarts = true }, enter_body, NULL, 0), 0);
 }
 
+/* ---- the root process of a program that fails */
+
+static int crashes;
+static void count_crashes(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    crashes += strcmp(record->event, "crash") == 0;
+}
+static void ask_nobody(void) { tr_must(tr_call(tr_name("nobody"), QUESTION, NULL, 0, NULL, 0, 1000)); }
+static void die_of_a_link(void) { tr_exit_signal(tr_self(), tr_because(TR_WHY_USER, 1, "told by who sent it")); }
+static void end_cleanly(void) { tr_exit(TR_SHUTDOWN); }
+TEST(log_text, a_program_that_fails_says_of_what)
+{
+    const tr_config config = { .workers = 1, .log = count_crashes };
+    the_body = ask_nobody;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 1);
+    RULE("PLIB-08");
+    CHECK_EQ(crashes, 1);
+    the_body = die_of_a_link;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 1);
+    the_body = end_cleanly;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 0);
+    CHECK_EQ(crashes, 1);
+}
+
 /* ---- memory */
 
 static int memory_warnings;
