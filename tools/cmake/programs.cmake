@@ -3,13 +3,15 @@
 
 set(bin "${PROJECT_BINARY_DIR}/bin")
 
-# troupe_program(NAME SOURCES... [PRIVATE]): PRIVATE programs may include the runtime's own headers.
+# troupe_program(NAME SOURCES... [PRIVATE] [SIMULATED]): PRIVATE programs may include the runtime's own headers.
 function(troupe_program name)
-    cmake_parse_arguments(program "PRIVATE" "" "" ${ARGN})
+    cmake_parse_arguments(program "PRIVATE;SIMULATED" "" "" ${ARGN})
     add_executable(${name} ${program_UNPARSED_ARGUMENTS})
     target_link_libraries(${name} PRIVATE troupe_flags troupe_warnings troupe_sanitizers)
     if(program_PRIVATE)
         target_link_libraries(${name} PRIVATE troupe_internal troupe_private ${urcu_libraries})
+    elseif(program_SIMULATED)
+        target_link_libraries(${name} PRIVATE troupe_sim_public)
     else()
         target_link_libraries(${name} PRIVATE troupe_static)
     endif()
@@ -70,11 +72,18 @@ target_link_libraries(load_parts PUBLIC m)
 target_link_libraries(load PRIVATE load_parts Threads::Threads)
 target_compile_definitions(load PRIVATE _GNU_SOURCE)
 
-# The programs that people learn Troupe with: strict C11, nothing but the public headers.
+# The programs that people learn Troupe with: strict C11, nothing but the public headers. NAME_sim runs in simulation, where it is built.
 file(GLOB example_sources CONFIGURE_DEPENDS tests/examples/*.c)
+if(NOT TARGET troupe_sim_public)
+    list(FILTER example_sources EXCLUDE REGEX "_sim\\.c$")
+endif()
 foreach(source IN LISTS example_sources)
     cmake_path(GET source STEM name)
-    troupe_program(example_${name} ${source})
+    if(name MATCHES "_sim$")
+        troupe_program(example_${name} ${source} SIMULATED)
+    else()
+        troupe_program(example_${name} ${source})
+    endif()
 endforeach()
 
 # The hand-made floors that the benchmark is measured against: the least that messages need, and plain threads; all of

@@ -302,6 +302,9 @@ foreach(source IN LISTS example_sources)
     elseif(EXISTS "${examples}/${name}.expected")
         troupe_register(${name} COMMAND sh "${examples}/run" "${program}" "${examples}/${name}.expected")
     endif()
+    if(name MATCHES "_sim$" AND CMAKE_CROSSCOMPILING) # as for the simulations above
+        set_tests_properties(${name} PROPERTIES ENVIRONMENT "TR_SIM_SEEDS=1..2;TR_SIM_BATCH=1")
+    endif()
 endforeach()
 
 # --- services, bench: scripts that get the folder of the programs; C programs beside them are clients
