@@ -345,7 +345,8 @@ API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, size_
 {
     int status = tr_boot(config);
     if (status != TR_OK) {
-        fprintf(stderr, "troupe: the runtime can't start: %s\n", tr_status_text(status));
+        fprintf(stderr, "troupe: the runtime can't start: %s\n",
+                status == TR_EALREADY_STARTED ? "one runs in this process already" : tr_status_text(status));
         return 1;
     }
     int result = run_root(entry, arg, size);

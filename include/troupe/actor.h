@@ -25,7 +25,7 @@ extern "C" {
 
 /* Where text for people is written: crash reports, status, tools. */
 typedef struct tr_out tr_out;
-/* Appends to it; what does not fit is cut. */
+/* Appends to it; what does not fit is cut. Only in the callback that got `out`, on its thread. */
 TR_API void tr_print(tr_out *out, const char *format, ...) TR_PRINTF(2, 3);
 
 /* What a message with this tag is called, and how its body is shown (NULL: by its size). */
@@ -80,13 +80,14 @@ TR_API void tr_started(void);
 
 /* No number that a handler returns by mistake. */
 enum { TR_IGNORE = 0x54520001 };
-/* The disposition: end with this reason. */
+/* The disposition: end with this reason. This one and those below: only in a callback of a process. */
 TR_API TR_MUST_CHECK int tr_stop(tr_reason reason);
 /* The disposition: run `ended`, then send the reply, then exit with the reason. */
 TR_API TR_MUST_CHECK int tr_stop_reply(tr_reason reason, tr_from from, const void *body, size_t size);
-/* The disposition: go on, with a timeout. ms >= 0 or TR_INFINITY. */
+/* The disposition: go on, with a timeout. ms >= 0 or TR_INFINITY; else TR_EINVAL, which ends the process if returned. */
 TR_API TR_MUST_CHECK int tr_idle(int64_t ms);
-/* The disposition: go on with this message first. tag >= 1. */
+/* The disposition: go on with this message first (body copied). TR_EINVAL: tag < 1; TR_ENOMEM: these end the process if
+ * returned. */
 TR_API TR_MUST_CHECK int tr_continue(int tag, const void *body, size_t size);
 /* The disposition: this message was not expected: end with TR_WHY_UNEXPECTED, the reason names it. */
 TR_API TR_MUST_CHECK int tr_unexpected(const tr_msg *message);

@@ -125,7 +125,7 @@ typedef enum tr_why {
  * (tr_exit_with). */
 typedef struct tr_reason {
     int32_t why;   /* enum tr_why */
-    int32_t code;  /* the user's own number, a TR_E... status, a signal number */
+    int32_t code;  /* the user's own number, a TR_E... status, a signal's number, the line of an assert */
     char text[56]; /* NUL-terminated; {shutdown, T} is TR_WHY_SHUTDOWN with a text or a code */
 } tr_reason;
 

@@ -29,7 +29,7 @@ TR_API TR_MUST_CHECK int tr_call_msg(tr_pid server, int tag, const void *body, s
  */
 TR_API int tr_reply(tr_from from, const void *body, size_t size);
 /* Answers with a message from tr_new (its tag is not looked at), which is the runtime's afterwards, whatever becomes of
- * it. Always TR_OK. */
+ * it. Always TR_OK. Any thread. */
 TR_API int tr_reply_give(tr_from from, tr_msg *message);
 /* Sends a message that gen_server's handle_cast gets. TR_OK whatever `to` is (GS-26); what is lost to memory is counted
  * and logged. TR_EINVAL: tag < 1. May yield: see tr_yield. Any thread. */
@@ -39,7 +39,8 @@ TR_API int tr_cast(tr_pid to, int tag, const void *body, size_t size);
  * the response. Processes only; on a foreign thread zeros. Source: GS-27. */
 TR_API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size);
 /* Waits for the response: TR_OK and the reply is the caller's (tr_drop); TR_ETIMEDOUT: the request stays active;
- * TR_EDOWN or TR_ENOPROC. Blocks. */
+ * TR_EDOWN or TR_ENOPROC (a request that was refused by a full mailbox, for its tag or for memory: TR_EDOWN of
+ * TR_WHY_SYSTEM_LIMIT). Processes only. Blocks. */
 TR_API TR_MUST_CHECK int tr_wait_response(tr_ref request, int64_t timeout_ms, tr_msg **reply);
 /* tr_wait_response, but a timeout abandons the request: a late reply vanishes. Blocks. */
 TR_API TR_MUST_CHECK int tr_receive_response(tr_ref request, int64_t timeout_ms, tr_msg **reply);
@@ -47,8 +48,8 @@ TR_API TR_MUST_CHECK int tr_receive_response(tr_ref request, int64_t timeout_ms,
  * 0. */
 TR_API int tr_check_response(const tr_msg *message, tr_ref request, int *status, tr_msg **reply);
 /* The same request to count servers at once, under one deadline. statuses[i], replies[i] (the caller's; NULL if it
- * failed). Returns how many answered, or a negative status for bad arguments. Late replies vanish. Blocks. Source:
- * GS-28. */
+ * failed). Returns how many answered, or a negative status for bad arguments, TR_EFOREIGN on a foreign thread. Late
+ * replies vanish. Blocks. Source: GS-28. */
 TR_API TR_MUST_CHECK int tr_multi_call(const tr_pid *servers, size_t count, int tag, const void *body, size_t size,
                                        int64_t timeout_ms, int *statuses, tr_msg **replies);
 

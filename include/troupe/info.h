@@ -36,7 +36,7 @@ typedef struct tr_process_info {
 TR_API TR_MUST_CHECK int tr_info(tr_pid pid, tr_process_info *info);
 /* What of it can be known at once and without order, for tools: never blocks. Filled: pid, parent, status, name,
  * trap_exit, links, monitored_by, memory without ledger; the rest is zero. The status is what it was a moment ago; one
- * that is suspended counts as waiting or runnable. Any thread. */
+ * that is suspended counts as waiting or runnable. TR_ENOPROC: it is dead. Any thread. */
 TR_API TR_MUST_CHECK int tr_peek(tr_pid pid, tr_process_info *info);
 /* Whom it is linked with: *list is the caller's: tr_free. TR_ENOPROC, TR_ENOMEM. Ordered as tr_info. Blocks. */
 TR_API TR_MUST_CHECK int tr_info_links(tr_pid pid, tr_pid **list, size_t *count);

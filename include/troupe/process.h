@@ -5,7 +5,10 @@
  * Cancellation points, where a pending exit signal acts: every call marked "Blocks", also when it need not wait;
  * tr_yield; the sends and casts; tr_receive and its kin with a timeout of 0; tr_link, tr_unlink, tr_unlink_flush,
  * tr_monitor, tr_monitor_alias, tr_trap_exit and tr_exit_signal; and each message boundary. Not tr_demonitor, tr_alias,
- * tr_unalias, nor what only reads. */
+ * tr_unalias, nor what only reads.
+ *
+ * Threads. What is not marked "Any thread" is for processes. On a foreign thread (not the runtime's) it ends the program
+ * with a line that names the function, unless something else stands here. */
 #ifndef TROUPE_PROCESS_H
 #define TROUPE_PROCESS_H
 
@@ -64,14 +67,15 @@ TR_API tr_pid tr_spawn_with(tr_entry *entry, const void *arg, size_t size, const
 
 /* The calling process; nobody on a foreign thread. */
 TR_API tr_pid tr_self(void);
-/* Who started the calling process with a start function that links (PLIB-06); nobody otherwise. */
+/* Who started the calling process with a start function that links (PLIB-06); nobody otherwise, and on a foreign
+ * thread. */
 TR_API tr_pid tr_parent(void);
-/* What tr_spawn_options.data said when the calling process was spawned; NULL. */
+/* What tr_spawn_options.data said when the calling process was spawned; NULL if nothing, and on a foreign thread. */
 TR_API const void *tr_data(void);
 /* Whether the process lives. Answered after all earlier signals of the caller to it took effect (SIG-08), so it may
  * block; without memory to ask, as it is seen at once. A name: whether somebody holds it. Any thread. */
 TR_API bool tr_is_alive(tr_pid pid);
-/* Lets others run; a cancellation point. Blocks. */
+/* Lets others run; a cancellation point. Blocks. On a foreign thread it does nothing. */
 TR_API void tr_yield(void);
 /* Waits ms, TR_INFINITY: for ever; another negative value is misuse and ends the caller. Blocks. On a foreign thread it
  * sleeps the thread. */
@@ -83,13 +87,13 @@ TR_API void tr_sleep(int64_t ms);
  * it. Frames are dropped without unwinding: plain malloc memory leaks and C++ destructors don't run; use tr_alloc and
  * tr_defer. On a foreign thread it ends the program. Source: PROC-06, EXIT-06. */
 TR_API TR_NORETURN void tr_exit(tr_reason reason);
-/* tr_exit with detail (size bytes, copied) that arrives as the body of EXIT and DOWN (EXIT-11). No memory for it: it is
- * left out. */
+/* tr_exit with detail (size bytes, copied) that arrives as the body of EXIT and DOWN (EXIT-11), of TR_NORMAL, too: so a
+ * process can hand over a result. No memory for it: it is left out. */
 TR_API TR_NORETURN void tr_exit_with(tr_reason reason, const void *detail, size_t size);
 /* What a failed tr_assert calls: ends the caller with TR_WHY_ASSERT. */
 TR_API TR_NORETURN void tr_assert_failed(const char *what, const char *file, int line);
-/* A negative status ends the caller with TR_WHY_STATUS (of TR_EDOWN and TR_ESTART: with the reason behind it); else
- * passes it on. */
+/* A negative status ends the caller: with the reason behind it (TR_EDOWN, TR_ESTART), noproc (TR_ENOPROC), timeout
+ * (TR_ETIMEDOUT), else with TR_WHY_STATUS. Any other is passed on. */
 TR_API int tr_must(int status);
 #define tr_assert(condition) ((condition) ? (void)0 : tr_assert_failed(#condition, __FILE__, __LINE__))
 /* Sends an exit signal (OTP's exit/2): to a process that traps exits a message, else its end; TR_KILL can't be trapped.
@@ -98,8 +102,8 @@ TR_API int tr_must(int status);
 TR_API int tr_exit_signal(tr_pid to, tr_reason reason);
 /* Sets whether exit signals become messages; returns the old value. Source: EXIT-09. */
 TR_API bool tr_trap_exit(bool on);
-/* The reason behind the calling process's latest TR_EDOWN or TR_ESTART; TR_NORMAL before the first. Valid until the
- * next such failure. */
+/* The reason behind the calling process's latest TR_EDOWN or TR_ESTART (what failed in a bad spec after TR_ESPEC, too);
+ * TR_NORMAL before the first. Valid until the next such failure. On a foreign thread it is the thread's. Any thread. */
 TR_API const tr_reason *tr_last_reason(void);
 
 /* ---- links and monitors */
@@ -161,7 +165,7 @@ TR_API void *tr_realloc(void *memory, size_t size);
 TR_API void tr_free(void *memory);
 /* At the end of the calling process, runs clean_up(arg), last deferred first. It may not block, send or exit, and arg
  * may not point into the process's stack. TR_ENOMEM: it will not run. Source: PROC-09 says why cleanups belong to the
- * process. */
+ * process. On a foreign thread TR_EFOREIGN. */
 TR_API TR_MUST_CHECK int tr_defer(void (*clean_up)(void *arg), void *arg);
 /* The process dictionary: sets key (copied) to value; returns the old value or NULL; a NULL value erases. No memory
  * ends the caller. Source: PROC-11. */

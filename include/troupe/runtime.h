@@ -26,7 +26,8 @@ typedef struct tr_log_record {
     const char *text;
 } tr_log_record;
 
-/* What a hardware fault in an actor does. */
+/* What a hardware fault in an actor does. Its backtrace is logged: functions have names in it if the program was linked
+ * with -rdynamic (CMake: ENABLE_EXPORTS), else addresses for addr2line. */
 typedef enum tr_faults {
     TR_FAULTS_CONTAIN, /* where it is sound: an exit signal TR_WHY_FAULT; else as ..._ABORT */
     TR_FAULTS_ABORT    /* always a crash report and the end of the program */
@@ -60,7 +61,7 @@ TR_API int tr_run(const struct tr_supervisor *root);
 /* tr_run with settings. */
 TR_API int tr_run_with(const tr_config *config, const struct tr_supervisor *root);
 /* The same with one straight-line process as the root (config NULL: defaults): ends when it ends; other processes are
- * killed then. */
+ * killed then. A root that ends with a reason that is not clean is logged, and the result is 1. */
 TR_API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, size_t size);
 
 /* Starts the runtime beside the caller's own main, touching no signal: TR_OK, TR_EALREADY_STARTED, TR_ENOMEM,
@@ -70,7 +71,7 @@ TR_API TR_MUST_CHECK int tr_boot(const tr_config *config);
  * released. Behaviours that were started without a link, supervisors among them, take the shutdown as their parent's
  * word: they end in order. Not from a process: TR_EINVAL. TR_ESTOPPED: it does not run. */
 TR_API TR_MUST_CHECK int tr_halt(int64_t grace_ms);
-/* In a process: asks for the end of tr_run or tr_main as SIGTERM would. Any thread. */
+/* Asks for the end of tr_run or tr_main, as SIGTERM would. Any thread. */
 TR_API void tr_shutdown(void);
 
 /* Runs work(arg) on a thread of the blocking pool while the calling process waits: for calls that block a thread

@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /* Listens. TR_EINVAL: a bad address; TR_ELIMIT: no descriptor left; TR_EIO: for example the address is in use; *listener
- * is then no socket, and good for tr_socket_error only. */
+ * is then no socket, and good for tr_socket_error only. A Unix socket's path goes with the listener. */
 TR_API TR_MUST_CHECK int tr_listen(const char *address, tr_socket *listener);
 /* Waits for a connection, the caller's. Out of descriptors it waits, without spinning, until one is free or time is up
  * (then TR_ELIMIT). TR_ETIMEDOUT. Blocks. */
@@ -32,9 +32,10 @@ TR_API TR_MUST_CHECK int tr_connect(const char *address, int64_t timeout_ms, tr_
 TR_API TR_MUST_CHECK int tr_read(tr_socket socket, void *buffer, size_t capacity, int64_t timeout_ms, size_t *size);
 /* Writes it all; back-pressure parks the caller. TR_ETIMEDOUT: some of it may have been written. Blocks. */
 TR_API TR_MUST_CHECK int tr_write(tr_socket socket, const void *data, size_t size, int64_t timeout_ms);
-/* Half-close: the peer reads the end of the stream; reading goes on. */
+/* Half-close: the peer reads the end of the stream; reading goes on. TR_EINVAL: a listener; TR_EEND: it is closed. */
 TR_API TR_MUST_CHECK int tr_shutdown_write(tr_socket socket);
-/* The process `to` owns it from now on; its active mode is off. TR_ENOPROC: it is dead, the socket stays the caller's. */
+/* The process `to` owns it from now on; its active mode is off. TR_ENOPROC: it is dead, the socket stays the caller's;
+ * TR_EEND: it is closed. */
 TR_API TR_MUST_CHECK int tr_socket_give(tr_socket socket, tr_pid to);
 /* Closes it; anything of a closed socket that was on its way as a message may still arrive. */
 TR_API void tr_close(tr_socket socket);

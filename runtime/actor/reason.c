@@ -73,7 +73,8 @@ API const char *tr_reason_text(const tr_reason *reason, char *out, size_t size)
         snprintf(out, size, "%s %d", why, (int)reason->code);
     else if (strcmp(reason->text, why) == 0)
         snprintf(out, size, "%s", why);
-    else if (reason->code == 0 || reason->why == TR_WHY_UNEXPECTED || reason->why == TR_WHY_STATUS)
+    else if (reason->code == 0 || reason->why == TR_WHY_UNEXPECTED || reason->why == TR_WHY_STATUS ||
+             reason->why == TR_WHY_ASSERT) /* the text says as much */
         snprintf(out, size, "%s: %s", why, reason->text);
     else
         snprintf(out, size, "%s %d: %s", why, (int)reason->code, reason->text);

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """check.py: Troupe's outcomes beside those of Erlang/OTP, and both before the model.
 
     check.py kept PROGRAM SIM                            the kept scenarios: ctest's differential.kept; needs no Erlang

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """generate.py COUNT SEED [KIND...]: writes scenarios from a seed; the kinds are the functions below.
 
 Every scenario can be searched by the model: one that has too many states is left out, and its number with it. A word, monitor, alias

@@ -18,6 +18,7 @@ TEST(text, reasons_name_kind_code_and_detail)
     CHECK_STR(text_of(tr_because(TR_WHY_USER, 3, NULL)), "error 3");
     CHECK_STR(text_of(tr_because(TR_WHY_USER, 0, "detail")), "error: detail");
     CHECK_STR(text_of(tr_because(TR_WHY_USER, 3, "detail")), "error 3: detail");
+    CHECK_STR(text_of(tr_because(TR_WHY_ASSERT, 22, "a.c:22: x")), "assertion failed: a.c:22: x");
     CHECK_STR(text_of(tr_because(TR_WHY_SHUTDOWN, 4, "shutdown")), "shutdown"); /* not said twice */
     CHECK_STR(text_of(tr_because((tr_why)-1, 0, NULL)), "unknown reason");
     CHECK_STR(text_of(tr_because((tr_why)1000, 0, NULL)), "unknown reason");
