@@ -318,6 +318,8 @@ def live(troupe, folder, count="40", seed="1", *kinds):
 
 
 def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
     command, program, sim, *rest = sys.argv[1:]
     troupe = Troupe(program, sim)
     if command == "kept":

@@ -3,7 +3,7 @@
  * `queue->running--` out in jobs.c, and it says under which seed a call waits for ever, and the line that runs this again,
  * also under gdb. */
 #define main jobs_main
-#include "jobs.c"
+#include "jobs.c" /* NOLINT(bugprone-suspicious-include): the service as it is, but for its main */
 #undef main
 #include <troupe/sim.h>
 
