@@ -402,7 +402,7 @@ static void take_turn(struct actor *self)
             return;
         struct worker *worker = worker_here();
         if (UNLIKELY(worker_is_overdue(worker))) {
-            schedule_last(&worker->context, &self->task);
+            schedule_behind(&worker->context, &self->task);
             return;
         }
     }

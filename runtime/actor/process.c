@@ -80,7 +80,7 @@ API const tr_reason *tr_last_reason(void)
 static void requeue(void *argument)
 {
     struct actor *self = argument;
-    schedule_last(context_self(), &self->task);
+    schedule_behind(context_self(), &self->task);
 }
 
 void actor_yield(struct actor *self)

@@ -30,4 +30,13 @@ uint32_t inject_take(struct inject *inject, uint32_t most, struct task **first);
 
 static inline uint32_t inject_count(struct inject *inject) { return load_relaxed(&inject->count); }
 
+/* Any thread: one task; NULL: there is none. */
+static inline struct task *inject_take_one(struct inject *inject)
+{
+    struct task *task = NULL;
+    if (inject_count(inject) > 0)
+        inject_take(inject, 1, &task);
+    return task;
+}
+
 #endif

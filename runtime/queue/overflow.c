@@ -25,12 +25,30 @@ bool overflow_put(struct overflow *overflow, struct task *first, struct task *la
     pthread_mutex_lock(&overflow->lock);
     bool room = overflow->next - overflow->oldest < OVERFLOW_BATCHES;
     if (room) {
-        overflow->batches[overflow->next % OVERFLOW_BATCHES].first = first;
-        overflow->batches[overflow->next++ % OVERFLOW_BATCHES].count = count;
+        uint32_t place = overflow->next++ % OVERFLOW_BATCHES;
+        overflow->batches[place].first = first;
+        overflow->batches[place].last = last;
+        overflow->batches[place].count = count;
         count_tasks(overflow, count);
     }
     pthread_mutex_unlock(&overflow->lock);
     return room;
+}
+
+bool overflow_put_behind(struct overflow *overflow, struct task *task)
+{
+    task->next = NULL;
+    pthread_mutex_lock(&overflow->lock);
+    bool any = overflow->next != overflow->oldest;
+    if (any) {
+        uint32_t place = overflow->oldest % OVERFLOW_BATCHES;
+        overflow->batches[place].last->next = task;
+        overflow->batches[place].last = task;
+        overflow->batches[place].count++;
+        count_tasks(overflow, 1);
+    }
+    pthread_mutex_unlock(&overflow->lock);
+    return any;
 }
 
 /* Under the lock: up to `most` tasks of the batch in this place. */

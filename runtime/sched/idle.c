@@ -149,10 +149,21 @@ static struct task *take_overflow(struct worker *worker)
     return first;
 }
 
-static struct task *take_one(struct inject *inject)
+/* Of the four kinds that wait beside the ring. Each comes first in turn: one whose tasks always come back would keep the
+ * others waiting for ever. */
+static struct task *take_aside(struct worker *worker)
 {
-    struct task *task;
-    return inject_count(inject) > 0 && inject_take(inject, 1, &task) == 1 ? task : NULL;
+    enum { PINNED, GUESTS, INJECTED, OVERFLOW, KINDS };
+    struct task *task = NULL;
+    for (int i = 0; task == NULL && i < KINDS; i++) {
+        switch (worker->aside++ % KINDS) {
+        case PINNED: task = inject_take_one(&worker->pinned); break;
+        case GUESTS: task = inject_take_one(&worker->guests); break;
+        case INJECTED: task = take_injected(worker); break;
+        default: task = take_overflow(worker); break;
+        }
+    }
+    return task;
 }
 
 static struct task *own_task(struct worker *worker)
@@ -163,13 +174,7 @@ static struct task *own_task(struct worker *worker)
         return task;
     }
     task = ring_take(&worker->ring);
-    if (task == NULL)
-        task = take_one(&worker->pinned);
-    if (task == NULL)
-        task = take_one(&worker->guests);
-    if (task == NULL)
-        task = take_injected(worker);
-    return task != NULL ? task : take_overflow(worker);
+    return task != NULL ? task : take_aside(worker);
 }
 
 /* So many turns are worth a wake-up: they take long, if they are like those before. */

@@ -22,12 +22,6 @@
 #define SHY_LEAST_NS INT64_C(1000000)
 #define SHY_MOST_NS  INT64_C(8000000)
 
-static struct task *take_guest(struct worker *victim)
-{
-    struct task *task;
-    return inject_take(&victim->guests, 1, &task) == 1 ? task : NULL;
-}
-
 bool steal_overflows(void)
 {
     unsigned count = load_acquire(&scheduler.worker_count);
@@ -100,7 +94,7 @@ struct task *steal(struct worker *worker, const struct loot *loot)
         struct worker *victim = load_acquire(&scheduler.workers[index]);
         if (!sights[index].queued && !sights[index].stranded)
             continue;
-        struct task *task = has_stranded(victim) ? take_guest(victim) : NULL;
+        struct task *task = has_stranded(victim) ? inject_take_one(&victim->guests) : NULL;
         if (task == NULL && sights[index].queued)
             task = rob_ring(worker, victim, sights[index].tail, loot->bold);
         if (task == NULL)

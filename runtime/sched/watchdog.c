@@ -3,7 +3,7 @@
  *
  * Each tick it
  *  - ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message
- *    boundary),
+ *    boundary), and sees that who has slow turns keeps house between them (worker.house_due),
  *  - revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues its
  *    `next`, and sees that a spare works in its place,
  *  - reports a turn that has lasted settings.slow_turn_ms, once,
@@ -126,6 +126,8 @@ static void take_over(struct worker *worker, struct watched *seen)
 static void watch_turn(struct worker *worker, struct watched *seen, int64_t now, bool somebody_waits)
 {
     uint64_t turns = load_relaxed(&worker->turns);
+    if (turns - seen->turns < HOUSEKEEPING_TURNS && !is_parked(worker))
+        store_relaxed(&worker->house_due, 1);                               /* relaxed: a hint */
     if (turns != seen->turns || seen->since_ns == 0 || is_parked(worker)) { /* 0: never looked at before */
         *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_waited = seen->ring_waited };
         return;

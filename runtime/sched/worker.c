@@ -63,6 +63,25 @@ void schedule_last(struct context *context, struct task *task)
         spill(worker, task);
 }
 
+/* Behind the ring would not do if something is set aside: a ring whose tasks always come back never runs empty, and the
+ * worker would not come to what is set aside. No wake-up: where there was something, somebody was woken for it. */
+static void put_behind(struct worker *worker, struct task *task)
+{
+    if (overflow_count(&worker->overflow) > 0 && overflow_put_behind(&worker->overflow, task))
+        return;
+    if (!ring_push(&worker->ring, task))
+        spill(worker, task);
+}
+
+void schedule_behind(struct context *context, struct task *task)
+{
+    struct worker *worker = context->worker;
+    if (worker == NULL || load_relaxed(&worker->revoked) != 0)
+        schedule_global(task);
+    else
+        put_behind(worker, task);
+}
+
 NOINLINE void schedule_elsewhere(struct context *context, struct task *task)
 {
     schedule_last(context, task);
@@ -88,9 +107,12 @@ void schedule_with(struct context *context, unsigned index, struct task *task)
 
 /* ---- the loop */
 
-/* Every HOUSEKEEPING_TURNS turns: what a busy worker owes to the rest of the system. */
-static void keep_house(struct worker *worker)
+/* Every HOUSEKEEPING_TURNS turns, or after each tick of the watchdog if fewer fit between two: what a busy worker owes to
+ * the rest of the system. A task from elsewhere, or of those that were set aside first, which runs now, since the ring may
+ * stay full for ever; or NULL. */
+static struct task *keep_house(struct worker *worker)
 {
+    store_relaxed(&worker->house_due, 0);
     worker->now_ns = clock_now();
     trace_stamp(worker->context.trace, worker->now_ns);
     reclaim_tick(worker->context.bin, worker->now_ns);
@@ -98,26 +120,29 @@ static void keep_house(struct worker *worker)
         scheduler_expire(&worker->context, worker->now_ns);
     idle_poll(worker);
     struct task *next = load_relaxed(&worker->next);
-    if (next != NULL && ring_push(&worker->ring, next)) /* its donors have had their slice */
+    if (next != NULL) { /* its donors have had their slice */
         store_relaxed(&worker->next, NULL);
-    struct task *first;
-    uint32_t taken = inject_count(&scheduler.inject) > 0 ? inject_take(&scheduler.inject, 1, &first) : 0;
-    if (load_relaxed(&worker->turns) % OVERFLOW_TURNS == 0 && taken == 0 && overflow_count(&worker->overflow) > 0)
-        taken = overflow_take_oldest(&worker->overflow, 1, &first);
-    if (taken == 1 && !ring_push(&worker->ring, first))
-        schedule_global(first);
+        put_behind(worker, next);
+    }
+    struct task *task;
+    if (++worker->houses % OVERFLOW_HOUSES == 0 && overflow_count(&worker->overflow) > 0 &&
+        overflow_take_oldest(&worker->overflow, 1, &task) == 1)
+        return task;
+    return inject_take_one(&scheduler.inject);
 }
 
-/* Every FEW_TURNS turns: what can't wait for as long. A pinned task or a guest, which runs now; or NULL. */
+/* Every FEW_TURNS turns: what can't wait for as long. A task that runs now: pinned, a guest, from elsewhere; or NULL. */
 static NOINLINE struct task *look_aside(struct worker *worker)
 {
-    struct task *task;
+    uint64_t turns = load_relaxed(&worker->turns);
     reclaim_release_ripe(worker->context.bin, &worker->context);
-    if (load_relaxed(&worker->turns) % HOUSEKEEPING_TURNS == 0)
-        keep_house(worker);
-    if (inject_count(&worker->pinned) > 0 && inject_take(&worker->pinned, 1, &task) == 1)
+    bool due = turns % HOUSEKEEPING_TURNS == 0 || load_relaxed(&worker->house_due) != 0; /* relaxed: a hint */
+    struct task *task = due ? keep_house(worker) : NULL;
+    if (task != NULL)
         return task;
-    return inject_count(&worker->guests) > 0 && inject_take(&worker->guests, 1, &task) == 1 ? task : NULL;
+    bool guests_first = turns / FEW_TURNS % 2 == 0; /* neither keeps the other waiting for ever */
+    task = inject_take_one(guests_first ? &worker->guests : &worker->pinned);
+    return task != NULL ? task : inject_take_one(guests_first ? &worker->pinned : &worker->guests);
 }
 
 static ALWAYS_INLINE struct task *pick(struct worker *worker)
@@ -126,11 +151,11 @@ static ALWAYS_INLINE struct task *pick(struct worker *worker)
     if (task != NULL)
         return task;
     if (UNLIKELY(load_relaxed(&worker->turns) % FEW_TURNS == 0)) {
+        if (worker->spare && load_relaxed(&scheduler.surplus) > 0)
+            return NULL;
         task = look_aside(worker);
         if (task != NULL)
             return task;
-        if (worker->spare && load_relaxed(&scheduler.surplus) > 0)
-            return NULL;
     }
     task = load_relaxed(&worker->next);
     if (LIKELY(task != NULL)) {

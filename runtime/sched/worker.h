@@ -7,7 +7,7 @@
  * pthread's own stack only starts, resets fibers whose task has ended in the middle, and stops.
  *
  * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
- *     next    one task; runs next; never robbed; leaves to the ring's tail when the slice of its donors is over
+ *     next    one task; runs next; never robbed; goes behind all others when the slice of its donors is over
  *     ring    FIFO; may be robbed (idle.c)
  *     overflow  of one worker: what its ring had no room for, in batches: newest first, robbed oldest first
  *     inject  global: the waker is no worker, or the worker is revoked, or its overflow is full
@@ -34,12 +34,12 @@
 #include "sched/fiber.h"
 
 enum {
-    WORKERS_MOST = 512,     /* configured ones and spares */
-    SEND_BUDGET = 192,      /* sends of one turn before its sender makes room for the receivers: they fit in the ring */
-    CROWD = 4,              /* tasks in a ring that are worth a thief; a power of two */
-    FEW_TURNS = 8,          /* turns between looks at what is pinned to the worker, and at what may be freed */
-    OVERFLOW_TURNS = 1024,  /* turns after which one is taken of what was set aside first */
-    HOUSEKEEPING_TURNS = 64 /* turns between looks at clock, timers, descriptors, global queue */
+    WORKERS_MOST = 512, /* configured ones and spares */
+    SEND_BUDGET = 192,  /* sends of one turn before its sender makes room for the receivers: they fit in the ring */
+    CROWD = 4,          /* tasks in a ring that are worth a thief; a power of two */
+    FEW_TURNS = 8,      /* turns between looks at what is pinned to the worker, and at what may be freed */
+    HOUSEKEEPING_TURNS = 64, /* turns between looks at clock, timers, descriptors, global queue; fewer if slow */
+    OVERFLOW_HOUSES = 16     /* of these looks between takes of what was set aside first */
 };
 
 enum revocation { REVOKED_NOT, REVOKED, REVOKED_TAKING /* the watchdog is emptying `next` at this moment */ };
@@ -57,6 +57,9 @@ struct worker {
     uint32_t critical;               /* (o) depth of tr_critical_begin */
     unsigned index;                  /* (c) */
     bool spare;                      /* (c) started for a stuck one */
+    uint32_t houses;                 /* (o) times of housekeeping */
+    uint32_t aside;                  /* (o) which of what waits beside the ring comes first */
+    _Atomic uint32_t house_due;      /* by the watchdog: turns are slow, housekeeping cannot wait for the 64th */
     int64_t now_ns;                  /* (o) at the last housekeeping */
     int64_t polled_ns;               /* (o) last look at the descriptors */
     void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
@@ -110,8 +113,10 @@ static inline void schedule(struct context *context, struct task *task)
         schedule_elsewhere(context, task);
 }
 
-/* The same behind everything that waits here. */
+/* The same behind what is in the ring. */
 void schedule_last(struct context *context, struct task *task);
+/* The same for a task that has had its slice: behind everything that waits on this worker. */
+void schedule_behind(struct context *context, struct task *task);
 /* The same into the global queue. */
 void schedule_global(struct task *task);
 
