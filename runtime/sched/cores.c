@@ -1,9 +1,16 @@
 /* cores.c: how many cores this process may use: its affinity, and the CPU quota of its control group (versions 1 and
- * 2). */
+ * 2); and what a thread gets of them. In a simulation every thread has a core, for all that is said here. */
 #include "sched/scheduler.h"
 
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Cores that a quota of `limit` microseconds each `period` allows, rounded up; 0: no quota. */
 static unsigned quota_cores(long long limit, long long period)
@@ -40,4 +47,38 @@ unsigned scheduler_cores(void)
     unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
     unsigned quota = read_quota();
     return quota > 0 && quota < cores ? quota : cores;
+}
+
+/* ---- what a thread gets */
+
+void cores_note_thread(struct core_use *use)
+{
+    *use = (struct core_use){ 0 };
+    if (WITH_SIM)
+        return;
+    use->thread = (int)syscall(SYS_gettid);
+    use->known = pthread_getcpuclockid(pthread_self(), &use->clock) == 0;
+}
+
+int64_t cores_time(const struct core_use *use)
+{
+    struct timespec time;
+    if (WITH_SIM || !use->known || clock_gettime(use->clock, &time) != 0)
+        return clock_now();
+    return time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+bool cores_waits(const struct core_use *use)
+{
+    char line[128];
+    if (WITH_SIM)
+        return false;
+    snprintf(line, sizeof line, "/proc/self/task/%d/stat", use->thread);
+    int file = open(line, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? 0 : read(file, line, sizeof line - 1);
+    if (file >= 0)
+        close(file);
+    line[size < 0 ? 0 : size] = '\0';
+    const char *name_end = strrchr(line, ')'); /* the name may contain anything */
+    return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
 }

@@ -66,6 +66,14 @@ void scheduler_stop(void);
 /* Cores that this process may use: affinity, then the cgroup's CPU quota; at least 1. */
 unsigned scheduler_cores(void);
 
+/* What a thread notes of itself, for others to ask for while it lives. */
+void cores_note_thread(struct core_use *use);
+/* Nanoseconds of a core that it has had, from any start. */
+int64_t cores_time(const struct core_use *use);
+/* Whether it could run: it has a core now, or waits for one, because others have them all, or its control group's quota is
+ * used up. False: it waits for something else, or it is not known. */
+bool cores_waits(const struct core_use *use);
+
 /* Timers of one receiver are on one wheel (TMR-08). */
 static inline struct wheel *scheduler_wheel(uint64_t receiver)
 {

@@ -4,8 +4,8 @@
  * Each tick it
  *  - ends the slice of every running worker (worker.yield; a handler with more messages makes room at its next message
  *    boundary), and sees that who has slow turns keeps house between them (worker.house_due),
- *  - revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, rescues its
- *    `next`, and sees that a spare works in its place,
+ *  - revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, unless it
+ *    only waits for a core, rescues its `next`, and sees that a spare works in its place,
  *  - reports a turn that has lasted settings.slow_turn_ms, once,
  *  - wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has
  *    it,
@@ -41,8 +41,10 @@ enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20, AGE_TICKS = DEPOT_AGE_MS };
 struct watched {
     uint64_t turns;
     int64_t since_ns; /* when the turn that runs was first seen */
+    int64_t had_ns;   /* what it had had of a core when the turn's slice was over; 0: it is not over */
+    int64_t ask_ns;   /* when the system is asked again whether it waits for a core */
     bool ring_waited; /* there was something in its ring */
-    bool reported, revoked;
+    bool reported;
 };
 
 static struct {
@@ -50,6 +52,7 @@ static struct {
     struct context context;
     struct watched seen[WORKERS_MOST];
     unsigned ticks;
+    unsigned spares_due;      /* workers were revoked for whom there is no spare yet */
     bool memory_due;          /* there is more to give back at the next tick */
     _Atomic uint32_t started; /* futex: 1 running, 2 no memory */
     _Atomic uint32_t end;
@@ -82,43 +85,72 @@ static void rescue_next(struct worker *worker)
         schedule_global(task);
 }
 
-static void start_spare(void)
+/* False: no thread to be had; the rings can still be robbed. */
+static bool start_spare(void)
 {
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = load_acquire(&scheduler.workers[i]);
         if (worker != NULL && worker->spare && idle_recall(worker))
-            return;
+            return true;
     }
     if (count == WORKERS_MOST)
-        return;
+        return false;
     atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     if (worker_start(count, true) == NULL) {
         atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
-        return; /* no thread to be had: the rings can still be robbed */
+        return false;
     }
     while (load_acquire(&scheduler.workers[count]) == NULL) /* bound: the new thread's start-up */
         sched_yield();
     store_release(&scheduler.worker_count, count + 1);
+    return true;
 }
 
-static void take_over(struct worker *worker, struct watched *seen)
+/* A spare that is too many, if there is one. */
+static bool take_surplus(void)
 {
-    if (!seen->revoked) {
-        uint32_t surplus = load_relaxed(&scheduler.surplus);
-        store_seq_cst(&worker->revoked, REVOKED);
-        seen->revoked = true;
+    uint32_t surplus = load_relaxed(&scheduler.surplus);
+    while (surplus > 0)
+        if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* One for each worker that was revoked; what cannot be had now is tried again at the next tick. */
+static void find_spares(void)
+{
+    while (watchdog.spares_due > 0 && (take_surplus() || start_spare()))
+        watchdog.spares_due--;
+}
+
+/* Each change to REVOKED here is one spare more, each one back in `reinstate` is one too many. */
+static void take_over(struct worker *worker)
+{
+    uint32_t not = REVOKED_NOT;
+    if (atomic_compare_exchange_strong_explicit(&worker->revoked, &not, REVOKED, memory_order_seq_cst,
+                                                memory_order_relaxed)) {
         context_count(&watchdog.context, COUNT_TAKEOVERS);
         trace_event(watchdog.context.trace, TRACE_TAKEOVER, worker->index);
-        while (surplus > 0) /* a spare that is too many already serves for this one */
-            if (atomic_compare_exchange_weak_explicit(&scheduler.surplus, &surplus, surplus - 1, memory_order_relaxed,
-                                                      memory_order_relaxed))
-                break;
-        if (surplus == 0)
-            start_spare();
+        watchdog.spares_due++;
+        find_spares();
     }
     if (barrier_of_all_threads()) /* [TK2] pairs with [TK1] */
         rescue_next(worker);
+}
+
+/* Whether the worker itself keeps the others waiting: it has computed on after its slice, or waits for something other
+ * than a core. Who has no core would have none with a spare beside it either; and more threads than cores would make
+ * more of them. The system is asked after 3 ms, 6, 12, ...: that takes some 10 us. */
+static bool is_stuck(const struct worker *worker, struct watched *seen, int64_t now)
+{
+    if (load_relaxed(&worker->revoked) != REVOKED_NOT || cores_time(&worker->cores) - seen->had_ns >= TICK_NS)
+        return true;
+    if (now < seen->ask_ns)
+        return false;
+    seen->ask_ns = now + (now - seen->since_ns);
+    return !cores_waits(&worker->cores);
 }
 
 /* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end, if anybody waits
@@ -133,13 +165,16 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
         return;
     }
     store_relaxed(&worker->yield, 1); /* relaxed: a hint that is looked at at each message */
+    if (seen->had_ns == 0)
+        seen->had_ns = cores_time(&worker->cores);
     int64_t turn_ns = now - seen->since_ns;
     struct task *task = load_relaxed(&worker->current);
     if (turn_ns < TAKEOVER_NS || task == NULL)
         return;
-    if (load_relaxed(&worker->next) != NULL || inject_count(&worker->guests) > 0 ||
-        (somebody_waits && load_relaxed(&scheduler.idle_count) == 0))
-        take_over(worker, seen);
+    if ((load_relaxed(&worker->next) != NULL || inject_count(&worker->guests) > 0 ||
+         (somebody_waits && load_relaxed(&scheduler.idle_count) == 0)) &&
+        is_stuck(worker, seen, now))
+        take_over(worker);
     if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 &&
         turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
         seen->reported = true;
@@ -187,6 +222,7 @@ static void tick(void)
     if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
         scheduler_expire(&watchdog.context, now);
     bool waiting = inject_count(&scheduler.inject) > 0 || (load_relaxed(&scheduler.polling) == 0 && poller_used());
+    find_spares();
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = load_acquire(&scheduler.workers[i]);
@@ -254,6 +290,7 @@ bool watchdog_start(void)
     memset(watchdog.seen, 0, sizeof watchdog.seen);
     watchdog.ticks = 0;
     watchdog.memory_due = false;
+    watchdog.spares_due = 0;
     store_relaxed(&watchdog.started, 0);
     store_relaxed(&watchdog.end, 0);
     if (pthread_create(&watchdog.thread, NULL, watch, NULL) != 0)

@@ -264,6 +264,7 @@ static void *thread_main(void *argument)
     worker->random.state = random_seed() ^ (worker->index + 1);
     worker->now_ns = clock_now();
     fiber_native(&worker->native);
+    cores_note_thread(&worker->cores);
     store_release(&scheduler.workers[worker->index], worker); /* release: all of it before others rob or wake it */
     for (;;) {
         fiber_switch(&worker->native, worker->fiber, NULL, NULL);

@@ -42,6 +42,13 @@ enum {
     OVERFLOW_HOUSES = 16     /* of these looks between takes of what was set aside first */
 };
 
+/* cores.c: by what the system knows a thread. */
+struct core_use {
+    clockid_t clock;
+    int thread;
+    bool known; /* the clock is */
+};
+
 enum revocation { REVOKED_NOT, REVOKED, REVOKED_TAKING /* the watchdog is emptying `next` at this moment */ };
 
 struct worker {
@@ -76,6 +83,7 @@ struct worker {
     struct fiber native;             /* (o) the pthread's own stack */
     struct fiber_cache fibers;       /* (o) */
     pthread_t thread;                /* (c) */
+    struct core_use cores;           /* (c) */
     _Atomic uint32_t park_word;      /* futex: idle.c */
     _Atomic uint32_t resting;        /* 1: a spare that is not needed now; idle.c */
     struct ring ring;

@@ -232,6 +232,48 @@ TEST(refused_runtime, a_stuck_worker_that_nobody_can_replace_serves_the_others_a
     CHECK_EQ(atomic_load(&slow_reports), 0); /* TR_INFINITY: never told */
 }
 
+enum { HELD_MS = 5000 };
+static _Atomic bool others_ran, ran_beside_hog;
+
+static void hog_until_others_run(const tr_msg *unused)
+{
+    (void)unused;
+    for (int i = 0; i < HELD_MS && !atomic_load(&others_ran); i++)
+        rest_us(1000);
+    atomic_store(&ran_beside_hog, atomic_load(&others_ran));
+}
+
+static void tell_hog(const tr_msg *unused)
+{
+    (void)unused;
+    atomic_store(&others_ran, true);
+}
+
+static void twice_hogged_body(const tr_msg *unused)
+{
+    tr_ref monitors[2];
+    tr_reason reason;
+    hogged_body(unused);
+    REFUSE(pthread_create, 0, 0);
+    tr_spawn_monitor(hog_until_others_run, NULL, 0, &monitors[0]);
+    tr_spawn_monitor(tell_hog, NULL, 0, &monitors[1]);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(tr_await_down(monitors[i], LONG_MS, &reason), TR_OK);
+    CHECK(atomic_load(&ran_beside_hog));
+}
+
+TEST(refused_runtime, a_worker_that_was_replaced_by_nobody_does_not_count_as_a_spare)
+{
+    CHECK_EQ(tr_boot(&one_worker), TR_OK);
+    taken_over = no_thread_was_had;
+    REFUSE(pthread_create, 1000, EAGAIN);
+    tr_pid body = tr_spawn(twice_hogged_body, NULL, 0);
+    while (tr_is_alive(body))
+        rest_us(1000);
+    CHECK(atomic_load(&ran_beside_hog));
+    CHECK_EQ(tr_halt(LONG_MS), TR_OK);
+}
+
 TEST(refused_runtime, a_stuck_worker_keeps_its_next_process_where_there_are_no_barriers)
 {
     if (HARNESS_EMULATED)

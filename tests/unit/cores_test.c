@@ -1,0 +1,70 @@
+/* cores_test.c: what a thread gets of the cores, as another sees it. */
+#include "base/clock.h"
+#include "harness.h"
+#include "sched/scheduler.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static struct core_use use;
+static atomic_bool noted, end;
+static int pipe_ends[2];
+
+static void *compute(void *unused)
+{
+    cores_note_thread(&use);
+    atomic_store(&noted, true);
+    while (!atomic_load(&end))
+        ;
+    return unused;
+}
+
+static void *wait_for_a_byte(void *unused)
+{
+    char byte;
+    cores_note_thread(&use);
+    atomic_store(&noted, true);
+    CHECK_EQ(read(pipe_ends[0], &byte, 1), 1);
+    return unused;
+}
+
+static pthread_t start(void *(*what)(void *))
+{
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, what, NULL), 0);
+    while (!atomic_load(&noted))
+        sched_yield();
+    return thread;
+}
+
+TEST(cores, a_thread_that_computes_has_a_core_or_waits_for_one)
+{
+    pthread_t thread = start(compute);
+    int64_t begin = cores_time(&use);
+    for (int i = 0; i < 100; i++)
+        CHECK(cores_waits(&use));
+    while (cores_time(&use) - begin < NS_PER_MS)
+        sched_yield();
+    atomic_store(&end, true);
+    pthread_join(thread, NULL);
+}
+
+TEST(cores, a_thread_that_sleeps_waits_for_no_core)
+{
+    CHECK_EQ(pipe(pipe_ends), 0);
+    pthread_t thread = start(wait_for_a_byte);
+    while (cores_waits(&use)) /* until it is in the read */
+        sched_yield();
+    CHECK_EQ(write(pipe_ends[1], "", 1), 1);
+    pthread_join(thread, NULL);
+}
+
+TEST(cores, what_is_not_known_of_a_thread_is_no_wait)
+{
+    const struct core_use nobody = { .thread = -1 };
+    CHECK(!cores_waits(&nobody));
+    int64_t before = cores_time(&nobody); /* as if it had a core all the time */
+    CHECK(before > 0 && cores_time(&nobody) >= before);
+}
