@@ -11,7 +11,7 @@
  *            [RQ2] acquire of tail in rob. The owner reads its own tail relaxed.
  *            [RQ3] release of head by whoever takes: its reads of the slots before the slots may be overwritten; pairs
  *            with
- *            [RQ4] acquire of head in push.
+ *            [RQ4] acquire of head in push, and of the robber's own in rob.
  * Progress: push and take are lock-free (a take may have to retry when robbed); rob gives up after one lost race.
  * Rejected: Chase-Lev (its owner works LIFO, which starves the old end; actors want FIFO), a lock (60 ns under
  * contention). */
@@ -91,6 +91,7 @@ static inline uint32_t ring_rob(struct ring *mine, struct ring *victim, uint32_t
         return 0; /* nothing, or `limit` is behind the head: all that was there is gone */
     uint32_t count = ((old < there ? old : there) + 1) / 2;
     uint32_t to = load_relaxed(&mine->tail);
+    (void)load_acquire(&mine->head); /* [RQ4] acquire: who took from `mine` has read the slots; pairs with [RQ3] */
     for (uint32_t i = 0; i < count; i++)
         store_relaxed(&mine->tasks[(to + i) % RING_SIZE], load_relaxed(&victim->tasks[(head + i) % RING_SIZE]));
     /* [RQ3] release: pairs with [RQ4] */
