@@ -356,14 +356,18 @@ static void rest(struct worker *worker)
          task = NULL)
         schedule_global(task);
     atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst); /* [ID1] it has left the token, before the look at who is idle */
-    if (load_relaxed(&scheduler.polling) == 0)
-        idle_wake_any(&worker->context);
+    atomic_thread_fence(memory_order_seq_cst); /* [ID1] it has left the token and `searching`, before the looks */
+    if (load_relaxed(&scheduler.polling) == 0 || inject_count(&scheduler.inject) > 0)
+        idle_wake_any(&worker->context); /* it was searching, too: who put a task meanwhile left it to this worker */
     store_relaxed(&worker->park_word, 0);
     store_release(&worker->resting,
                   1); /* release: the drained queues; pairs with the watchdog's acquire in idle_recall */
-    while (load_acquire(&worker->resting) == 1 && load_acquire(&scheduler.stopping) == 0)
+    while (load_acquire(&worker->resting) == 1 && load_acquire(&scheduler.stopping) == 0) {
         park_sleep(worker, -1);
+        /* not its recall: late, from who claimed it while it was parked. It would be no sleep with that. [PK2] acquire:
+         * a recall that this takes away is seen above; pairs with [PK1] */
+        atomic_exchange_explicit(&worker->park_word, 0, memory_order_acquire);
+    }
     pool_resume(worker->context.pool);
 }
 
