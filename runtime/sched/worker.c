@@ -76,10 +76,14 @@ static void put_behind(struct worker *worker, struct task *task)
 void schedule_behind(struct context *context, struct task *task)
 {
     struct worker *worker = context->worker;
-    if (worker == NULL || load_relaxed(&worker->revoked) != 0)
+    if (worker == NULL || load_relaxed(&worker->revoked) != 0) {
         schedule_global(task);
-    else
-        put_behind(worker, task);
+        return;
+    }
+    struct task *other = inject_take_one(&scheduler.inject); /* a slice for a slice: housekeeping alone would be slow */
+    if (other != NULL)
+        schedule_last(context, other);
+    put_behind(worker, task);
 }
 
 NOINLINE void schedule_elsewhere(struct context *context, struct task *task)

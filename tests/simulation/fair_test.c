@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-enum { PAIRS = 300, CROWD = 2 * PAIRS, TURNS = 100, CALLS = 20, CHATTY = 3 };
+enum { PAIRS = 300, CROWD = 2 * PAIRS, TURNS = 100, CALLS = 20, EXCHANGES = 4, CHATTY = 3 };
 
 #define LIMIT .max_steps = 40000000
 
@@ -94,7 +94,7 @@ static void send_and_receive(const tr_msg *arg)
     char byte = 'a';
     (void)arg;
     make_pair(&here, &there);
-    for (int i = 0; i < CALLS; i++) {
+    for (int i = 0; i < EXCHANGES; i++) { /* up to 20 ms each, in which the pairs use up steps */
         CHECK_EQ(tr_write(here, &byte, 1, TR_INFINITY), TR_OK);
         CHECK_EQ(read_all(there, &byte, 1), TR_OK);
     }
