@@ -3,6 +3,8 @@ cancels."""
 import random
 import statistics
 
+from . import goals
+
 RESAMPLES = 2000
 
 
@@ -91,15 +93,20 @@ def summary(values):
     return (statistics.median(values), *interval(values)) if values else None
 
 
+def to_goal(ours, goal):
+    """(ratio, low, high) of a figure to its goal, or None"""
+    return tuple(value / goal for value in ours) if ours and goal is not None else None
+
+
 def row(results, workload, figure, workers):
-    """One row of the table: every side's figure, Troupe's ratio to the best rival and to the floor."""
+    """One row of the table: every side's figure, Troupe's ratio to the best rival, to the floor and to the goal."""
     values = {side: results.by_round(figure, workload.name, side, workers) for side in results.sides}
     floor = values.get("floor") or results.by_round(figure, workload.name, "floor", 1)
     sums = {side: summary(found) for side, found in values.items()}
     sums["floor"] = summary(floor)
     rivals = {side: found for side, found in sums.items() if side not in ("troupe", "floor") and found}
     best = min(rivals, key=lambda side: rivals[side][0]) if rivals else None
-    ours = values.get("troupe", {})
+    ours, goal = values.get("troupe", {}), goals.goal(figure.label, workers)
     return {
         "workload": workload.name,
         "label": figure.label,
@@ -109,6 +116,8 @@ def row(results, workload, figure, workers):
         "best": best,
         "to_best": ratio(ours, values[best]) if best and ours else None,
         "to_floor": ratio(ours, floor) if ours and floor else None,
+        "goal": goal,
+        "to_goal": to_goal(sums.get("troupe"), goal),
         "no_floor": workload.no_floor,
         "pairs": len(set(ours) & set(values[best])) if best else 0,
         "why_not": {

@@ -2,7 +2,7 @@
 import json
 import pathlib
 
-from . import chart, figures, latency, table, workloads
+from . import chart, figures, goals, latency, table, workloads
 from .chart import escape, short
 
 COLOURS = {  # side: light, dark
@@ -39,7 +39,7 @@ def ratio_cell(found, kind):
 def standing(row):
     words = table.verdict(row)
     mark = {"first": "first", "BEHIND": "behind"}.get(words, "noise")
-    return f'<td class="{mark}">{escape(words.lower())}</td>'
+    return f'<td class="standing {mark}">{escape(words.lower())}</td>'
 
 
 def value_cell(row, side):
@@ -54,23 +54,33 @@ def value_cell(row, side):
     return f'<td class="none" title="{escape(words)}">{escape(shown)}</td>'
 
 
-def table_row(row, rivals):
+def goal_cells(row):
+    """The goal, and Troupe's ratio to it: green within the tolerance, red beyond."""
+    goal = "–" if row["goal"] is None else f"{row['goal']:g}"
+    if not row["to_goal"]:
+        return f'<td class="none">{goal}</td><td class="none">–</td>'
+    value, low, high = row["to_goal"]
+    mark = "first" if goals.is_met(value) else "behind"
+    return f'<td>{goal}</td><td class="{mark}" title="95 %: {low:.2f} to {high:.2f}">{value:.2f}</td>'
+
+
+def table_row(row, rivals, aims):
     kind = "best" if row["pairs"] >= table.ENOUGH else "few"
     return (
         f'<td>{escape(row["label"])}</td><td>{escape(row["unit"])}</td>{value_cell(row, "troupe")}'
         f'{"".join(value_cell(row, side) for side in rivals)}{ratio_cell(row["to_best"], kind)}{standing(row)}'
-        f'{value_cell(row, "floor")}{ratio_cell(row["to_floor"], "floor")}'
+        f'{value_cell(row, "floor")}{ratio_cell(row["to_floor"], "floor")}{goal_cells(row) if aims else ""}'
     )
 
 
 def table_of(rows, rivals):
-    head = "".join(
-        f"<th>{escape(name)}</th>"
-        for name in ["workload", "unit", "troupe", *rivals, "Troupe to best", "", "floor", "Troupe to floor"]
-    )
-    body = "".join(f"<tr>{table_row(row, rivals)}</tr>" for row in rows)
+    aims = goals.present(rows)
+    names = ["workload", "unit", "troupe", *rivals, "Troupe to best", "", "floor", "Troupe to floor"]
+    head = "".join(f"<th>{escape(name)}</th>" for name in names + (["goal", "Troupe to goal"] if aims else []))
+    body = "".join(f"<tr>{table_row(row, rivals, aims)}</tr>" for row in rows)
     reasons = "; ".join(f'{", ".join(names)}: {why}' for why, names in table.without_floor([("", rows)]).items())
     note = f'<p class="note">No floor: {escape(reasons)}.</p>' if reasons else ""
+    note += f'<p class="note">{escape(goals.words(rows))}</p>' if aims else ""
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
 
 
@@ -233,10 +243,12 @@ def standings(rows):
     words = [table.verdict(row) for row in rows if row["to_best"]]
     first, behind = words.count("first"), words.count("BEHIND")
     noise = len(words) - first - behind
-    return (
+    text = (
         f"Of {len(words)} rows with a rival, Troupe is first in {first}, behind in {behind}, and in {noise} "
         "nobody can tell."
     )
+    aims = [row for row in rows if row["to_goal"]]
+    return f"{text} {len(aims) - len(goals.missed(aims))} of {len(aims)} goals are met." if aims else text
 
 
 FLOOR_KEY = '<span class="key dash s-floor"><i></i>floor: the same work without a runtime</span>'

@@ -1,6 +1,6 @@
 """The table, as text."""
 
-from . import figures
+from . import figures, goals
 
 ENOUGH = 3  # rounds, for a word about who is first
 
@@ -32,6 +32,14 @@ def ratio(found):
         return "-"
     value, low, high = found
     return f"{value:.2f}{'' if high < 1 or low > 1 else ' ~'}"
+
+
+def goal_cells(row):
+    """The goal, and the ratio to it with what it says."""
+    if not row["to_goal"]:
+        return ["-" if row["goal"] is None else f"{row['goal']:g}", "-"]
+    value = row["to_goal"][0]
+    return [f"{row['goal']:g}", f"{value:.2f} {'met' if goals.is_met(value) else 'missed'}"]
 
 
 def verdict(row):
@@ -76,7 +84,9 @@ def text(tables, context, results_sides):
     rivals = [side for side in results_sides if side not in ("troupe", "floor")]
     for heading, rows in tables:
         lines += ["", heading[0].upper() + heading[1:]]
-        head = ["workload", "unit", "troupe", *rivals, "best", "ratio", "floor", "to floor", ""]
+        aims = goals.present(rows)
+        head = ["workload", "unit", "troupe", *rivals, "best", "ratio", "floor", "to floor"]
+        head += ["goal", "to goal", ""] if aims else [""]
         body = [
             [
                 row["label"],
@@ -87,6 +97,7 @@ def text(tables, context, results_sides):
                 ratio(row["to_best"]),
                 number(row["sides"]["floor"][0]) if row["sides"].get("floor") else "-",
                 ratio(row["to_floor"]),
+                *(goal_cells(row) if aims else ()),
                 verdict(row),
             ]
             for row in rows
@@ -99,6 +110,7 @@ def text(tables, context, results_sides):
                     for i, (text, width) in enumerate(zip(line, widths))
                 ).rstrip()
             )
+        lines += [goals.words(rows)] if aims else []
     reasons = without_floor(tables)
     lines += [""] + [f"No floor: {', '.join(names)}: {why}." for why, names in reasons.items()] if reasons else []
     return "\n".join(lines) + "\n"

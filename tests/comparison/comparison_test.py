@@ -12,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from comparison import chart, figures, gate, latency, page, runs, sides, table, workloads  # noqa: E402
+from comparison import chart, figures, gate, goals, latency, page, runs, sides, table, workloads  # noqa: E402
 
 CALL = next(workload for workload in workloads.SPEC if workload.name == "call")
 PAIRS = next(workload for workload in workloads.SPEC if workload.name == "pairs")
@@ -117,6 +117,37 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(gate.judge(gate.middle_99([ratio * 1.05 for ratio in same])), "slower")
         self.assertEqual(gate.judge(gate.middle_99([ratio * 0.9 for ratio in same])), "faster")
         self.assertEqual(gate.judge(gate.middle_99([0.7, 1.4] * 6)), "unclear: too noisy")
+
+
+class Goals(unittest.TestCase):
+    def rows(self, seconds, workers=4):
+        lines = [record("troupe", seconds, i, workers=workers) for i in range(5)]
+        lines += [record("floor", 15e-6, i, workers=1) for i in range(5)]
+        return figures.rows(figures.Results(lines), [CALL], workers)
+
+    def test_each_is_of_a_row_and_in_its_unit(self):
+        units = {figure.label: figure.unit for workload in workloads.SPEC for figure in workload.figures}
+        for name, one in goals.GOALS.items():
+            self.assertEqual(units.get(name), one["unit"], name)
+        self.assertLessEqual(set(goals.DATA["floors"]), {workload.name for workload in workloads.SPEC})
+
+    def test_a_goal_is_of_so_many_workers_alone(self):
+        self.assertEqual(goals.goal("call", 4), 50)
+        self.assertIsNone(goals.goal("call", 1))
+        self.assertIsNone(goals.goal("nqueens", 4))
+        self.assertFalse(goals.present(self.rows(5e-5, 1)))
+
+    def test_a_goal_is_met_within_the_tolerance_and_missed_beyond(self):
+        self.assertEqual(table.goal_cells(self.rows(5.4e-5)[0]), ["50", "1.08 met"])
+        self.assertEqual(table.goal_cells(self.rows(5.6e-5)[0]), ["50", "1.12 missed"])
+        self.assertEqual(goals.missed(self.rows(5.4e-5) + self.rows(5.6e-5)), ["call"])
+
+    def test_the_floors_of_both_machines_are_said(self):
+        text = table.text([("on 4 workers", self.rows(1e-4))], data()["context"], ["troupe", "floor"])
+        self.assertIn("13 ns (pingpong) and 30 ns (call)", text)
+        self.assertIn("The floor of call takes 15.0 ns here, 0.50 times as long.", text)
+        self.assertRegex(text, r"call .* 50 +2\.00 missed")
+        self.assertNotIn("Goals", table.text([("on 1 worker", self.rows(1e-4, 1))], data()["context"], ["troupe"]))
 
 
 class Order(unittest.TestCase):
@@ -284,7 +315,11 @@ class Page(unittest.TestCase):
         self.assertIn('class="floor"', self.text)
 
     def test_a_lost_row_is_as_plain_as_another(self):
-        self.assertRegex(self.text, r'<td class="behind"[^>]*>[0-9.]+</td><td class="behind">behind</td>')
+        self.assertRegex(self.text, r'<td class="behind"[^>]*>[0-9.]+</td><td class="standing behind">behind</td>')
+
+    def test_a_goal_stands_beside_its_row_where_there_is_one(self):
+        self.assertEqual(self.text.count("<th>Troupe to goal</th>"), 1)
+        self.assertRegex(self.text, r'<td>50</td><td class="[a-z]+" title="[^"]*">[0-9.]+</td>')
 
     def test_a_run_that_is_not_a_full_one_says_so(self):
         small = data()
