@@ -364,6 +364,7 @@ if(TR_CHECKS)
     if(TR_SANITIZE STREQUAL "" AND NOT TR_DEBUG AND NOT CMAKE_CROSSCOMPILING)
         troupe_register(mutants COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/mutants/run.py" --kind unit,model,simulation,exhaustive
             PROCESSORS 2 TIMEOUT 1800)
+        troupe_register(cost COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/cost/cost_test.py" "${service_bin}")
     endif()
     if(EXISTS "${PROJECT_SOURCE_DIR}/tests/models/run") # mutants of kind Promela, too
         troupe_register(models COMMAND bash "${PROJECT_SOURCE_DIR}/tests/models/run" PROCESSORS 2 TIMEOUT 1200)
