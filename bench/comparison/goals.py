@@ -1,5 +1,5 @@
-"""The goals of the rows, in goals.json: what a figure should be on so many workers, within a tolerance. They were set on
-one machine, whose hand-made floors are in the file, too: what a floor takes here, over that, says how the machines
+"""The goals of the rows, in goals.json: what a figure should be on so many workers, within a tolerance. They were set
+on one machine, whose hand-made floors are in the file, too: what a floor takes here, over that, says how the machines
 compare."""
 import json
 import pathlib
@@ -38,8 +38,8 @@ def words(rows):
         return ""
     machine = " and ".join(f"{ns:g} ns ({name})" for name, ns in DATA["floors"].items())
     text = (
-        f"Goals are for {DATA['workers']} workers, with {DATA['tolerance'] * 100:g} % of tolerance, and were set on a machine whose "
-        f"hand-made floors took {machine}."
+        f"Goals are for {DATA['workers']} workers, with {DATA['tolerance'] * 100:g} % of tolerance, and were set on a "
+        f"machine whose hand-made floors took {machine}."
     )
     for name, there, here in scale(rows):
         text += f" The floor of {name} takes {here:.1f} ns here, {here / there:.2f} times as long."

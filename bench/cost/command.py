@@ -9,10 +9,10 @@ import shutil
 from . import floors, instructions, lines, program, purposes, rows, trace
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-DESCRIPTION = """Takes an operation of Troupe's workloads apart, on one worker: instructions by what they are for, loads, stores,
-locked instructions (callgrind, the difference of two sizes), and cache lines (lackey, the steady part of a trace). With
---floors: time and instructions beside those of the hand-made programs. Prints Markdown. It needs valgrind and binutils, and
-a build with debug information."""
+DESCRIPTION = """Takes an operation of Troupe's workloads apart, on one worker: instructions by what they are for,
+loads, stores, locked instructions (callgrind, the difference of two sizes), and cache lines (lackey, the steady part
+of a trace). With --floors: time and instructions beside those of the hand-made programs. Prints Markdown. It needs
+valgrind and binutils, and a build with debug information."""
 HALVES = (
     ("pingpong", "ring", "counting", "cast", "fanin", "big", "chameneos"),
     (),

@@ -40,7 +40,7 @@ def times(rows, folder, runs, limit_s, seed=1):
 
 
 def counted(row, folder, limit_s):
-    """instructions, loads, stores and locked instructions of the floor's operation; None: there is nothing to subtract"""
+    """What the floor's operation has of each kind of instruction; None: the number of operations is always the same."""
     if row.small is None:
         return None
     small, large = (commands(row, folder, size)["floor"] for size in ("small", "large"))

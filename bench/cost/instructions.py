@@ -2,6 +2,7 @@
 for each address, so that start and end cancel."""
 import collections
 import json
+import pathlib
 import subprocess
 import tempfile
 
@@ -11,19 +12,11 @@ COUNTED = ("instructions", "loads", "stores")
 
 
 def profile(command, limit_s):
-    """((object, address) -> [instructions, loads, stores] of a whole run, its operations)"""
-    with tempfile.NamedTemporaryFile(prefix="where-") as out:
+    """((object, address) -> [instructions, loads, stores], operations) of a run, and of processes that it forks"""
+    with tempfile.TemporaryDirectory(prefix="where-") as folder:
+        out = [f"--callgrind-out-file={folder}/%p", "--compress-strings=no", "--compress-pos=no"]
         done = subprocess.run(
-            [
-                "valgrind",
-                "--tool=callgrind",
-                "--dump-instr=yes",
-                "--cache-sim=yes",
-                "--compress-strings=no",
-                "--compress-pos=no",
-                f"--callgrind-out-file={out.name}",
-                *command,
-            ],
+            ["valgrind", "--tool=callgrind", "--dump-instr=yes", "--cache-sim=yes", *out, *command],
             capture_output=True,
             text=True,
             timeout=limit_s,
@@ -31,8 +24,12 @@ def profile(command, limit_s):
         result = [line for line in done.stdout.splitlines() if line.startswith("{")]
         if done.returncode != 0 or not result:
             raise SystemExit(f"where: {' '.join(command)} failed under callgrind:\n{done.stderr[-1000:]}")
-        with open(out.name, encoding="utf-8") as lines:
-            return read(lines), json.loads(result[-1])["ops"]
+        costs = collections.defaultdict(lambda: [0, 0, 0])
+        for path in pathlib.Path(folder).iterdir():
+            with path.open(encoding="utf-8") as lines:
+                for key, cost in read(lines).items():
+                    costs[key] = [sum(pair) for pair in zip(costs[key], cost)]
+        return costs, json.loads(result[-1])["ops"]
 
 
 def read(lines):

@@ -5,9 +5,9 @@ line of a process, other stores of mailbox_put go into a message, and so on (`Ki
 
 What is shared is found by a model, since a trace of one worker has one core: each process is given a core of its own,
 with a cache that forgets nothing. A line moves when a process reads what another wrote last, or writes what another has
-touched since. Stacks, what is thread-local, a worker and its pool would be each core's own, and are left out. So are the
-links by which the pool finds its free blocks: a block that is freed on another core goes home in a batch of 32, whose
-addresses are what is written."""
+touched since. Stacks, what is thread-local, a worker and its pool would be each core's own, and are left out. So are
+the links by which the pool finds its free blocks: a block that is freed on another core goes home in a batch of 32,
+whose addresses are what is written."""
 import collections
 
 from .trace import LINE_BITS, OUTSIDE_POOL_READ, OUTSIDE_POOL_WRITE, WRITE
@@ -24,6 +24,7 @@ PROCESS, MESSAGE, BLOCK, TABLE, GLOBAL, WORKER, STACK, REST = (
 )
 KINDS = (PROCESS, MESSAGE, BLOCK, TABLE, GLOBAL, WORKER, STACK, REST)
 OF_THE_CORE = (WORKER, STACK)
+READ_AS_MESSAGE = "message, if it is a block"  # its sender may have put it before the steady part
 SLAB_BITS, SLAB_HEAD = 16, 192  # runtime/memory/pool.h
 ACTOR_LINES = 3  # runtime/actor/actor.h: 176 bytes and the first of the state
 WORKERS = ("worker", "ring", "context", "steal", "idle", "trace", "reclaim", "scheduler", "overflow", "inject", "pool")
@@ -44,7 +45,7 @@ class Kinds:
                 slabs.add(line >> SLAB_BITS - LINE_BITS)
         first = {line for line, of in votes.items() if PROCESS in of} | {one.actor for one in steady.segments}
         processes = {line + i for line in first - {None} for i in range(ACTOR_LINES)}
-        for line in sorted(line for line, of in votes.items() if of == {REST}):
+        for line in sorted(line for line, of in votes.items() if of <= {REST, READ_AS_MESSAGE}):
             if line - 1 in processes and line - 1 in votes:  # the rest of its state
                 processes.add(line)
         slabs |= {line >> SLAB_BITS - LINE_BITS for line, of in votes.items() if PROCESS in of or MESSAGE in of}
@@ -69,6 +70,8 @@ class Kinds:
             return TABLE
         if file.startswith("fiber") or file == "stack":
             return STACK
+        if steady.frames_of(instruction)[0][0].startswith("message_"):
+            return READ_AS_MESSAGE
         return WORKER if file in WORKERS else REST
 
     @staticmethod
@@ -81,7 +84,7 @@ class Kinds:
         if MESSAGE in votes:
             return MESSAGE
         if line >> SLAB_BITS - LINE_BITS in slabs:
-            return WORKER if "slab" in votes else BLOCK
+            return WORKER if "slab" in votes else MESSAGE if READ_AS_MESSAGE in votes else BLOCK
         return next((kind for kind in (TABLE, WORKER) if kind in votes), REST)
 
 

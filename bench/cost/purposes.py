@@ -11,22 +11,22 @@ UNKNOWN_MOST = 0.02
 
 WORKLOAD = "workload"
 PUBLIC = "public function"
-FIND = "pid, read section"
+FIND = "pid and read section"
 ALLOCATE = "allocate"
-HEADER = "header, copy"
+HEADER = "header and copy"
 ENQUEUE = "enqueue"
 WAKE = "wake decision"
-LOOP = "loop, next task"
+LOOP = "loop and next task"
 TURN = "turn"
 TAKE = "peek and take"
 FREE = "free"
-WAIT = "request, wait, reply"
+WAIT = "wait and reply"
 SWITCH = "fiber switch"
 TIMERS = "timers"
 START = "start"
 END = "end"
-RELATIONS = "signals, links, names"
-RECORD = "recorder, clock"
+RELATIONS = "relations and names"
+RECORD = "recorder and clock"
 LIBRARY = "C library"
 PURPOSES = (
     ALLOCATE,
@@ -51,17 +51,17 @@ PURPOSES = (
 )
 
 HELPERS = re.compile(r"(atomics|wfcqueue|compiler|check|random)\.h")
-HELPING = ("context_self", "worker_self", "context_table", "actor_of_task", "actor_here", "actor_pid_of")
+HELPING = ("context_self", "worker_self", "worker_here", "context_table", "actor_of_task", "actor_here", "actor_pid_of")
 
 FUNCTIONS = {  # those whose file is not what they are for
-    PUBLIC: r"runtime_enter|runtime_leave|api_enter|api_leave|signal_pending|actor_check_\w+|tr_(tag|sender|body|size|"
-    r"expect|kind_of|from_of|self|data|must|assert\w*|same)|actor_self|actor_pid|mailbound_\w+",
+    PUBLIC: r"runtime_enter\w*|runtime_leave\w*|api_enter|api_leave|signal_pending|actor_check_\w+|tr_(tag|sender|body|"
+    r"size|expect|kind_of|from_of|self|data|must|assert\w*|same)|actor_self|actor_pid|mailbound_\w+",
     FIND: r"slots_(find|at)|slot_index|actor_find|actor_resolve|read_\w+|find_server",
     ALLOCATE: r"pool_alloc\w*|carve|pool_bin_of",
     FREE: r"pool_free\w*|slab_of|reclaim_\w+",
     HEADER: r"message_\w+",
     ENQUEUE: r"mailbox_put|mailbox_init\w*|deliver_to",
-    TAKE: r"mailbox_(peek|take|is_first|next)",
+    TAKE: r"mailbox_(peek|take|is_first|next)\w*",
     WAKE: r"schedule\w*|worker_accept|idle_wake\w*|ring_(push|init)",
     SWITCH: r"worker_(block|resume|put_back|reset|enter_large)|fiber_\w+",
     RECORD: r"context_count|count_up|context_sum|scheduler_clock",
@@ -69,7 +69,7 @@ FUNCTIONS = {  # those whose file is not what they are for
     START: r"slots_(take|publish|refill)|refill|handler_started|run_start|run_entry|begin_entry|new_actor",
     END: r"slots_clear|give_back|free_word|word_generation|take_stop|actor_(die|stop|exit)|call_fail\w*",
     RELATIONS: r"notice_\w+|actor_lock\w*|actor_unlock\w*|actor_try_lock",
-    TURN: r"apply_disposition|call_is_request|actor_note_worker|actor_is_suspended",
+    TURN: r"worker_is_overdue|apply_disposition|call_is_request|actor_note_worker|actor_is_suspended",
 }
 FILES = {
     PUBLIC: "send process actor",

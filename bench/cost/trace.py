@@ -128,7 +128,7 @@ class Steady:
                 stores[here] += kind != b"L"
                 address, _, size = line[3:].partition(b",")
                 address = int(address, 16)
-                if wants_actor and kind == b"L" and not self.is_on_stack(here, False):
+                if wants_actor and kind == b"L" and self.is_of_the_actor(here, address):
                     wants_actor = False
                     segment = Segment(None, address >> LINE_BITS)
                     segments.append(segment)
@@ -142,6 +142,12 @@ class Steady:
     def is_on_stack(self, address, stores):
         place = self.mappings.place(address)
         return place is not None and program.is_on_stack(*place, stores)
+
+    def is_of_the_actor(self, instruction, address):
+        """Of the loads at the head of a turn: neither the stack, nor what is thread-local, nor global."""
+        if self.is_on_stack(instruction, False) or self.is_thread_local(instruction):
+            return False
+        return self.mappings.place(address) is None
 
     def is_in_pool(self, address):
         if address not in self.in_pool:
