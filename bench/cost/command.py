@@ -29,6 +29,9 @@ def options(arguments):
     parser.add_argument("--floors", action="store_true", help="the table beside the floors instead")
     parser.add_argument("--runs", type=int, default=25, metavar="N", help="short runs of each for --floors (25)")
     parser.add_argument(
+        "--repeat", type=int, default=3, metavar="N", help="counts of a size, of which the least is taken (3)"
+    )
+    parser.add_argument(
         "--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="runs of valgrind at once (2)"
     )
     parser.add_argument("--limit", type=float, default=300, metavar="S", help="seconds that a run may take (300)")
@@ -37,21 +40,21 @@ def options(arguments):
     wanted = chosen.workloads.replace(",", " ").split()
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"there is no workload {', '.join(unknown)}")
-    if chosen.runs < 1 or chosen.jobs < 1:
-        parser.error("--runs and --jobs are at least 1")
+    if min(chosen.runs, chosen.jobs, chosen.repeat) < 1:
+        parser.error("--runs, --jobs and --repeat are at least 1")
     chosen.rows = [known[name] for name in wanted]
     chosen.bin = os.path.realpath(chosen.bin)
     return chosen
 
 
-def counted(row, folder, limit_s):
+def counted(row, folder, repeats, limit_s):
     """(totals, purpose -> instructions) of an operation of Troupe"""
     troupe = f"{folder}/troupe"
     if row.small is None:
         costs = traced(row, troupe, limit_s)[0].costs()
     else:
         commands = [[troupe, "bench", row.name, *row.words(size)] for size in ("small", "large")]
-        costs = instructions.of_an_operation(*commands, limit_s)
+        costs = instructions.of_an_operation(*commands, repeats, limit_s)
     totals = instructions.totals(costs)
     split, unknown = purposes.split(costs)
     purposes.refuse_unknown(row.name, unknown, totals["instructions"])
@@ -64,16 +67,16 @@ def traced(row, troupe, limit_s):
     return steady, lines.Kinds(steady)
 
 
-def apart(row, folder, limit_s):
+def apart(row, folder, repeats, limit_s):
     """All that is said of one workload."""
-    totals, split = counted(row, folder, limit_s)
+    totals, split = counted(row, folder, repeats, limit_s)
     steady, kinds = traced(row, f"{folder}/troupe", limit_s)
     touched, code = lines.touched(steady, kinds)
     return {"totals": totals, "split": split, "touched": touched, "code": code, "moves": lines.moves(steady, kinds)}
 
 
-def beside(row, folder, limit_s):
-    totals, split = counted(row, folder, limit_s)
+def beside(row, folder, repeats, limit_s):
+    totals, split = counted(row, folder, repeats, limit_s)
     return {"totals": totals, "split": split, "floor": floors.counted(row, folder, limit_s)}
 
 
@@ -82,12 +85,12 @@ def for_each(function, chosen):
     program.disassembly(f"{chosen.bin}/troupe")  # before the others are forked: they have it, then
     program.all_frames(f"{chosen.bin}/troupe")
     with concurrent.futures.ProcessPoolExecutor(chosen.jobs) as pool:
-        found = [pool.submit(function, row, chosen.bin, chosen.limit) for row in chosen.rows]
+        found = [pool.submit(function, row, chosen.bin, chosen.repeat, chosen.limit) for row in chosen.rows]
         return {row.name: one.result() for row, one in zip(chosen.rows, found)}
 
 
 def number(value):
-    return "" if value is None or abs(value) < 0.05 else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return "" if value is None or -0.5 < value < 0.05 else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def table(head, body):

@@ -44,7 +44,7 @@ def counted(row, folder, limit_s):
     if row.small is None:
         return None
     small, large = (commands(row, folder, size)["floor"] for size in ("small", "large"))
-    return instructions.totals(instructions.of_an_operation(small, large, limit_s))
+    return instructions.totals(instructions.of_an_operation(small, large, 1, limit_s))
 
 
 def largest(split, count=4):

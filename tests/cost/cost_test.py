@@ -141,7 +141,7 @@ class Reading(unittest.TestCase):
 class Real(unittest.TestCase):
     def test_a_message_of_pingpong(self):
         done = subprocess.run(
-            [TOP / "bench/where", "--bin", FOLDER, "--workloads", "pingpong", "--jobs", "1"],
+            [TOP / "bench/where", "--bin", FOLDER, "--workloads", "pingpong", "--jobs", "1", "--repeat", "1"],
             capture_output=True,
             text=True,
         )
