@@ -6,14 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef TR_COVERAGE
+/* Nothing: what stands in a macro clang counts at the macro's definition, and not condition for condition. */
+#define LIKELY
+#define UNLIKELY
+#else
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#define NOINLINE            __attribute__((noinline))
-#define ALWAYS_INLINE       inline __attribute__((always_inline))
-#define NORETURN            __attribute__((noreturn))
-#define CACHE_LINE          64
-#define CACHE_ALIGNED       __attribute__((aligned(CACHE_LINE)))
-#define API                 __attribute__((visibility("default")))
+#endif
+#define NOINLINE      __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NORETURN      __attribute__((noreturn))
+#define CACHE_LINE    64
+#define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
+#define API           __attribute__((visibility("default")))
 
 #if defined(__has_feature)
 #define TR_HAS_FEATURE(feature) __has_feature(feature)

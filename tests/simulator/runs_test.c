@@ -3,6 +3,7 @@
 #include "refusals/refuse.h"
 #include "simulator/said.h"
 
+#include "base/trace.h"
 #include "sim/machine.h"
 
 #include <signal.h>
@@ -157,6 +158,34 @@ TEST(simulator_runs, the_trace_as_text_is_the_same_twice)
     CHECK_EQ(setenv("TR_SIM_TRACE", "/tmp/sim-trace-none/trace", 1), 0);
     CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, passes, NULL, &result), TR_ECALLBACK);
     CHECK_STR(result.failure, "TR_SIM_TRACE: /tmp/sim-trace-none/trace: No such file or directory");
+}
+
+static int has_every_event(void *unused)
+{
+    (void)unused;
+#define TRACE_X(kind, number, name, word) sim_event(kind, 7);
+    TRACE_KINDS(TRACE_X)
+#undef TRACE_X
+    sim_event(UINT8_MAX, 7);
+    return 0;
+}
+
+TEST(simulator_runs, the_trace_as_text_names_every_kind_of_event)
+{
+    static char all[1 << 16];
+    char path[] = "/tmp/sim-trace-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    close(fd);
+    CHECK_EQ(setenv("TR_SIM_TRACE", path, 1), 0);
+    CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, has_every_event, NULL, NULL), TR_OK);
+    read_file(path, all, sizeof all);
+    unlink(path);
+#define TRACE_X(kind, number, name, word) \
+    CHECK(strstr(all, (kind) == TRACE_LABEL ? " " name " 0 " : " " name " 7 ") != NULL);
+    TRACE_KINDS(TRACE_X)
+#undef TRACE_X
+    CHECK(strstr(all, " ? 7 ") != NULL);
 }
 
 /* ---- who can't go on */

@@ -7,6 +7,7 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <troupe/troupe.h>
 #include <unistd.h>
 
 #include "../../tools/troupe/perfetto.c" /* NOLINT(bugprone-suspicious-include): a part of the command, no library */
@@ -283,6 +284,43 @@ TEST(trace, the_last_events_print_as_text)
     trace_finish();
 }
 
+/* What is printed of one event. */
+static const char *printed(struct trace_ring *ring, enum trace_kind kind, uint64_t word)
+{
+    static char text[256];
+    int ends[2];
+    trace_event(ring, kind, word);
+    CHECK_EQ(pipe(ends), 0);
+    trace_print(ends[1], ring, 1);
+    ssize_t size = read(ends[0], text, sizeof text - 1);
+    CHECK(size > 0);
+    text[size] = '\0';
+    close(ends[0]);
+    close(ends[1]);
+    return text;
+}
+
+static void check_printed(struct trace_ring *ring, enum trace_kind kind, const char *name, enum trace_word what)
+{
+    static const char label[] = "cache";
+    static const char *const words[] = {
+        [TRACE_WORD_PID] = "<0.120.3>", [TRACE_WORD_TEXT] = label, [TRACE_WORD_NUMBER] = "201326712"
+    };
+    char expected[64];
+    snprintf(expected, sizeof expected, " us ago: %s %s\n", name, words[what]);
+    CHECK(strstr(printed(ring, kind, what == TRACE_WORD_TEXT ? (uintptr_t)label : PID), expected) != NULL);
+}
+
+TEST(trace, events_of_every_kind_print_by_name_with_what_their_word_is)
+{
+    use("all", "64", NULL);
+    struct trace_ring *ring = trace_ring_create(0);
+#define TRACE_X(kind, number, name, what) check_printed(ring, kind, name, what);
+    TRACE_KINDS(TRACE_X)
+#undef TRACE_X
+    trace_finish();
+}
+
 /* ---- a dump while the rings are written */
 
 enum { WRITERS = 6, DUMPS = 60 };
@@ -337,4 +375,62 @@ TEST(trace, a_dump_of_rings_that_are_being_written_has_no_torn_event)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK(kept > 0);
     trace_finish();
+}
+
+/* ---- a program that is recorded */
+
+enum { WORDS = 5, SENDS = 3 * WORDS, LAST = 2 };
+
+static _Atomic uint64_t receiver_id;
+
+static void receive_all(const tr_msg *unused)
+{
+    (void)unused;
+    store_relaxed(&receiver_id, tr_self().id);
+    tr_receive_match(&(tr_match){ .tag = LAST }, TR_INFINITY);
+}
+
+/* Words, nothing, and more than a word: each is sent in a way of its own. */
+static void send_all(const tr_msg *unused)
+{
+    tr_ref monitor;
+    tr_reason reason;
+    uint64_t body[3] = { 0 };
+    (void)unused;
+    tr_pid receiver = tr_spawn_monitor(receive_all, NULL, 0, &monitor);
+    for (int i = 0; i < WORDS; i++) {
+        CHECK_EQ(tr_send(receiver, 1, body, sizeof body[0]), TR_OK);
+        CHECK_EQ(tr_send(receiver, 1, NULL, 0), TR_OK);
+        CHECK_EQ(tr_send(receiver, i + 1 < WORDS ? 1 : LAST, body, sizeof body), TR_OK);
+        tr_yield(); /* it has nothing left: the next one makes it runnable again */
+    }
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
+}
+
+static uint64_t events_of(const struct dump *dump, enum trace_kind kind, uint64_t word)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < dump->event_count; i++)
+        count += dump->events[i].kind == kind && dump->events[i].word == word;
+    return count;
+}
+
+TEST(trace, each_send_of_a_program_is_recorded_and_whom_it_made_runnable)
+{
+    char path[] = "/tmp/trace-run-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    CHECK_EQ(setenv("TROUPE_TRACE", "all", 1), 0);
+    CHECK_EQ(setenv("TROUPE_TRACE_FILE", path, 1), 0);
+    CHECK_EQ(tr_main(&(tr_config){ .workers = 1 }, send_all, NULL, 0), 0);
+    struct dump dump = { .rings = NULL };
+    FILE *file = fdopen(fd, "r");
+    CHECK(file != NULL);
+    CHECK_EQ(read_dump(file, &dump), 0);
+    fclose(file);
+    unlink(path);
+    CHECK_EQ(events_of(&dump, TRACE_SEND, load_relaxed(&receiver_id)), SENDS);
+    uint64_t runnable = events_of(&dump, TRACE_RUNNABLE, load_relaxed(&receiver_id));
+    CHECK(runnable > 1 && runnable <= SENDS + 1);
+    forget(&dump);
 }

@@ -37,6 +37,11 @@ endif()
 add_library(troupe_warnings INTERFACE)
 target_compile_options(troupe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${TR_WERROR}>:-Werror>)
 
+if(TR_SANITIZE STREQUAL "coverage")
+    target_compile_definitions(troupe_flags INTERFACE TR_COVERAGE) # base/compiler.h: LIKELY(a == b) is (a == b)
+    target_compile_options(troupe_warnings INTERFACE -Wno-parentheses-equality)
+endif()
+
 add_library(troupe_sanitizers INTERFACE)
 if(sanitizers)
     add_library(sanitizer_settings OBJECT tests/harness/sanitizers.c)
