@@ -194,7 +194,7 @@ static ALWAYS_INLINE void *pool_alloc_at_hand(struct pool *mine)
 {
     struct slab *slab = mine->bins[0].current;
     struct free_block *block = slab->free;
-    if (POOL_COUNTS || UNLIKELY(block == NULL)) /* each request is counted once */
+    if (UNLIKELY(block == NULL) || (POOL_COUNTS && source_counts())) /* by pool_alloc: each request is counted once */
         return NULL;
     slab->free = BLOCK_MARKS ? block_mark_used(block, POOL_GRAIN, POOL_GRAIN) : block->next;
     store_relaxed(&slab->used, load_relaxed(&slab->used) + 1); /* relaxed: only counters look in from outside */

@@ -50,6 +50,8 @@ void source_fail_after(int64_t n, bool onwards)
 
 bool source_refuses(void) { return must_fail(); }
 
+bool source_counts(void) { return load_relaxed(&armed); }
+
 bool source_failed(void) { return load_relaxed(&has_failed); }
 
 /* Maps more than asked for and cuts both ends off, where the system's alignment does not suffice. */

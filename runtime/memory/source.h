@@ -45,6 +45,9 @@ void source_fail_after(int64_t n, bool onwards);
 /* Tests: one more request, which a pool meets out of what it has: whether it is to fail. */
 bool source_refuses(void);
 
+/* Tests: whether requests are counted, so that one may be made to fail. */
+bool source_counts(void);
+
 /* Tests: whether a request was made to fail since `source_fail_after`: the loop over n ends where none was. */
 bool source_failed(void);
 
