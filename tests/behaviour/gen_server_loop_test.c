@@ -2,7 +2,7 @@
 #include "behaviour.h"
 
 /* A server that is told by each message what to return. */
-enum { REPLY = 1, IDLE = 3, CONTINUE, CHAIN, POSITIVE, NEGATIVE, FAILING, LEAVE };
+enum { REPLY = 1, IDLE = 3, CONTINUE, CHAIN, POSITIVE, NEGATIVE, FAILING, LEAVE, CHAIN_AND_LEAVE };
 
 struct order {
     int ms;
@@ -19,6 +19,7 @@ static int obey(void *state, const tr_msg *message)
     case POSITIVE: return 42;
     case NEGATIVE: return TR_EFULL;
     case FAILING: tr_assert(order == NULL); break;
+    case CHAIN_AND_LEAVE: CHECK(tr_continue(1, NULL, 0) != TR_OK); /* fall through */
     case LEAVE: tr_exit(tr_because(TR_WHY_USER, 9, "left"));
     default: break;
     }
@@ -305,6 +306,8 @@ static void crashes(void)
     RULE("GS-15");
     CHECK_EQ(reason.why, TR_WHY_ASSERT);
     reason = end_of(LEAVE, "cast9 terminate13");
+    CHECK_EQ(reason.code, 9);
+    reason = end_of(CHAIN_AND_LEAVE, "cast10 terminate13"); /* and never continues */
     CHECK_EQ(reason.code, 9);
 }
 TEST(gen_server_loop, a_crash_runs_terminate_with_its_reason) { run(crashes); }

@@ -147,6 +147,21 @@ static void bad_sockets(void)
     CHECK_EQ(tr_signal_subscribe(SIGKILL), TR_EINVAL);
 }
 
+static void reads_a_string(const tr_msg *arg)
+{
+    (void)tr_string(arg);
+    CHECK(false);
+}
+
+static void no_string(void)
+{
+    tr_ref monitor;
+    tr_reason reason;
+    tr_spawn_monitor(reads_a_string, "abc", 3, &monitor); /* its end is missing */
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
+    CHECK_EQ(reason.why, TR_WHY_UNEXPECTED);
+}
+
 static void in_a_process(const tr_msg *unused)
 {
     (void)unused;
@@ -155,6 +170,7 @@ static void in_a_process(const tr_msg *unused)
     int status;
     bad_times_and_tags(pid);
     bad_sockets();
+    no_string();
     CHECK(tr_data() == NULL && tr_nobody(tr_parent()));
     CHECK_EQ(tr_link(tr_name("nobody has this")), TR_EINVAL);
     CHECK_EQ(tr_link((tr_pid){ 0 }), TR_EINVAL);

@@ -235,6 +235,44 @@ TEST(bound, drop_oldest_keeps_the_newest)
     run(policy_drop);
 }
 
+/* The same of what it has not even looked at. */
+static bool deaf_begun, deaf_over;
+
+static int deaf_handle(void *state, const tr_msg *message)
+{
+    if (tr_tag(message) != LAST)
+        return server_handle(state, message);
+    __atomic_store_n(&deaf_begun, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&deaf_over, __ATOMIC_ACQUIRE))
+        nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL); /* it does not block: it is in its turn */
+    return TR_OK;
+}
+static const tr_actor deaf = { .label = "deaf", .state_size = sizeof(struct server), .handle = deaf_handle };
+
+static void policy_drop_unseen(void)
+{
+    tr_pid pid = tr_spawn_actor(&deaf, NULL, 0,
+                                &(tr_spawn_options){ .mailbox_messages = 10, .overflow = TR_OVERFLOW_DROP_OLDEST });
+    uint64_t before = lost();
+    CHECK_EQ(tr_send(pid, LAST, NULL, 0), TR_OK);
+    while (!__atomic_load_n(&deaf_begun, __ATOMIC_ACQUIRE))
+        tr_sleep(1);
+    for (int i = 1; i <= 100; i++)
+        CHECK_EQ(send_word(pid, i), TR_OK);
+    __atomic_store_n(&deaf_over, true, __ATOMIC_RELEASE);
+    struct server answer = ask(pid);
+    CHECK(answer.count >= 9 && answer.count <= 10); /* the question needs room, too */
+    CHECK_EQ(answer.first, 100 - answer.count + 1);
+    CHECK_EQ(lost() - before, (uint64_t)(100 - answer.count));
+    end_with(pid, TR_KILL);
+}
+TEST(bound, drop_oldest_drops_what_a_server_has_not_looked_at)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("its receiver waits for the system's time");
+    run_on(2, policy_drop_unseen);
+}
+
 /* The same in a receive: answers how many WORDs it could take, and the first. */
 static void forgetful(const tr_msg *arg)
 {

@@ -49,6 +49,35 @@ TEST(log_text, sink_gets_each_senders_records_in_order_on_one_thread)
     CHECK_EQ(wrong, 0);
 }
 
+/* ---- who brings no sink */
+
+static void speaks_with_a_name(void)
+{
+    tr_log_event(TR_WARNING, "before", "has none");
+    CHECK_EQ(tr_register("speaker", tr_self()), TR_OK);
+    tr_log_event(TR_WARNING, "after", "has one");
+    tr_log_flush();
+}
+
+TEST(log_text, without_a_sink_records_go_to_stderr_with_the_name_of_who_has_one)
+{
+    char text[4096];
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    CHECK(file != NULL && before >= 0);
+    CHECK(dup2(fileno(file), STDERR_FILENO) >= 0);
+    the_body = speaks_with_a_name;
+    int status = tr_main(&(tr_config){ .workers = 1 }, enter_body, NULL, 0);
+    CHECK(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    CHECK_EQ(status, 0);
+    CHECK(strstr(text, " warning before: has none\n") != NULL);
+    CHECK(strstr(text, " warning after \"speaker\": has one\n") != NULL);
+}
+
 /* ---- a slow sink */
 
 static int taken, told, told_dropped, held = 1;

@@ -166,6 +166,11 @@ static void demonitor(void)
 
 static void late_flush(void);
 TEST(monitor, flush_removes_a_down_that_an_earlier_demonitor_left) { run(late_flush); }
+static void flushes_what_never_was(const tr_msg *unused)
+{
+    (void)unused;
+    CHECK(!tr_demonitor((tr_ref){ tr_self().id, 12345 }, true)); /* it has never monitored anybody */
+}
 static void late_flush(void)
 {
     tr_ref monitor = tr_monitor(dead_pid());
@@ -174,6 +179,7 @@ static void late_flush(void)
     CHECK_EQ(tr_demonitor(monitor, true), false);
     RULE("MON-06");
     CHECK_EQ(queue_len(tr_self()), 0);
+    CHECK_EQ(await_end(tr_spawn(flushes_what_never_was, NULL, 0)).why, TR_WHY_NORMAL);
 }
 
 static void demonitor_races(void);
