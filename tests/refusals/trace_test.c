@@ -76,6 +76,9 @@ TEST(refused_trace, classes_that_do_not_exist_are_named_and_the_others_hold)
     use("all", "64", NULL);
     CHECK(trace_on(TRACE_SEND) && trace_on(TRACE_PARK));
     trace_finish();
+    use("sched,send,steal", "64", NULL);
+    CHECK(trace_on(TRACE_SEND) && trace_on(TRACE_PARK) && !trace_on(TRACE_RUN_BEGIN) && !trace_on(TRACE_SPAWN));
+    trace_finish();
     use("none", "64", NULL);
     CHECK(!trace_on(TRACE_SEND) && !trace_on(TRACE_SPAWN));
     trace_finish();

@@ -346,6 +346,29 @@ TEST(bound, drop_oldest_drops_what_a_receive_has_passed_over)
     run_on(1, policy_drop_passed_over);
 }
 
+static void mailbox_of_one(void)
+{
+    tr_pid self = tr_self();
+    uint64_t before = lost();
+    tr_process_info info;
+    tr_pid pid = tr_spawn_with(choosy, &self, sizeof self,
+                               &(tr_spawn_options){ .mailbox_messages = 1, .overflow = TR_OVERFLOW_DROP_OLDEST });
+    for (int i = 1; i <= 5; i++) {
+        CHECK_EQ(send_word(pid, i), TR_OK);
+        CHECK_EQ(tr_info(pid, &info), TR_OK); /* it has looked at it, and waits on */
+    }
+    CHECK_EQ(tr_send(pid, LAST, NULL, 0), TR_OK);
+    const tr_msg *message = tr_receive_match(&(tr_match){ .tag = ANSWER }, TR_INFINITY);
+    CHECK_EQ(*(const int64_t *)tr_expect(message, 2 * sizeof(int64_t)), 0);
+    CHECK_EQ(lost() - before, 5);
+}
+TEST(bound, drop_oldest_drops_the_very_message_that_was_passed_over_last)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("its receiver may not run between the sends");
+    run_on(1, mailbox_of_one);
+}
+
 /* ---- a callback that looks further in its mailbox */
 
 static int look_further(void *state, const tr_msg *message)

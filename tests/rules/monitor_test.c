@@ -179,6 +179,13 @@ static void late_flush(void)
     CHECK_EQ(tr_demonitor(monitor, true), false);
     RULE("MON-06");
     CHECK_EQ(queue_len(tr_self()), 0);
+    tr_ref one = tr_monitor(dead_pid()), other = tr_monitor(dead_pid());
+    CHECK(!tr_demonitor(one, false) && !tr_demonitor(other, false));
+    CHECK_EQ(queue_len(tr_self()), 2);
+    CHECK(!tr_demonitor(one, true) && !tr_demonitor(one, true)); /* twice the same */
+    const tr_msg *down = tr_receive(0);
+    CHECK(down != NULL && tr_same_ref(tr_ref_of(down), other));
+    CHECK(mailbox_empty());
     CHECK_EQ(await_end(tr_spawn(flushes_what_never_was, NULL, 0)).why, TR_WHY_NORMAL);
 }
 

@@ -248,6 +248,7 @@ static const struct {
     { try_call, false },
     { try_call_msg, false },
     { try_request, false },
+    { try_request, true },
     { try_multi_call, false },
     { try_send_after, false },
     { try_interval, false },
