@@ -2,7 +2,19 @@
 #include "behaviour.h"
 
 /* A server that is told by each message what to return. */
-enum { REPLY = 1, IDLE = 3, CONTINUE, CHAIN, POSITIVE, NEGATIVE, FAILING, LEAVE, CHAIN_AND_LEAVE };
+enum {
+    REPLY = 1,
+    IDLE = 3,
+    CONTINUE,
+    CHAIN,
+    POSITIVE,
+    NEGATIVE,
+    FAILING,
+    LEAVE,
+    CHAIN_AND_LEAVE,
+    STOP_WITH_CODE,
+    STOP_WITH_TEXT
+};
 
 struct order {
     int ms;
@@ -19,6 +31,8 @@ static int obey(void *state, const tr_msg *message)
     case POSITIVE: return 42;
     case NEGATIVE: return TR_EFULL;
     case FAILING: tr_assert(order == NULL); break;
+    case STOP_WITH_CODE: return tr_stop(tr_because(TR_WHY_NORMAL, 3, NULL));
+    case STOP_WITH_TEXT: return tr_stop(tr_because(TR_WHY_NORMAL, 0, "done"));
     case CHAIN_AND_LEAVE: CHECK(tr_continue(1, NULL, 0) != TR_OK); /* fall through */
     case LEAVE: tr_exit(tr_because(TR_WHY_USER, 9, "left"));
     default: break;
@@ -299,6 +313,13 @@ static void bad_returns(void)
     CHECK_EQ(reason.code, TR_EFULL);
 }
 TEST(gen_server_loop, a_bad_return_value_ends_the_server) { run(bad_returns); }
+
+static void detailed_stops(void)
+{
+    CHECK_EQ(end_of(STOP_WITH_CODE, "cast11 terminate0").code, 3);
+    CHECK_STR(end_of(STOP_WITH_TEXT, "cast12 terminate0").text, "done");
+}
+TEST(gen_server_loop, a_normal_stop_keeps_its_code_and_text) { run(detailed_stops); }
 
 static void crashes(void)
 {

@@ -84,6 +84,7 @@ static void by_pid(void)
     CHECK_EQ(counts_of(pool).workers, 0);
     CHECK_EQ(tr_terminate_child_pid(pool, pid), TR_OK); /* dead: fine */
     CHECK_EQ(tr_terminate_child_pid(pool, other), TR_ENOT_FOUND);
+    CHECK_EQ(tr_terminate_child_pid(pool, (tr_pid){ 0 }), TR_OK); /* nobody is not there */
     CHECK(tr_is_alive(other));
     end_with(other, TR_KILL);
     CHECK_EQ(tr_terminate_child_pid(pool, other), TR_OK); /* even one that never was a child */

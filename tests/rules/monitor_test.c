@@ -170,6 +170,7 @@ static void flushes_what_never_was(const tr_msg *unused)
 {
     (void)unused;
     CHECK(!tr_demonitor((tr_ref){ tr_self().id, 12345 }, true)); /* it has never monitored anybody */
+    CHECK(tr_data() == NULL);
 }
 static void late_flush(void)
 {
