@@ -104,22 +104,31 @@ static void drop_down(struct actor *self, tr_msg *message, uint64_t monitor)
     self->cold->stray_downs--;
 }
 
+/* The node behind this one (NULL: the first); NULL: it is the last. */
+static struct mailbox_node *await_link(struct actor *self, struct mailbox_node *node)
+{
+    for (;;) { /* bound: a sender between its two stores */
+        struct mailbox_node *next = node == NULL ? mailbox_peek(&self->mailbox) : mailbox_next(&self->mailbox, node);
+        if (LIKELY(next != MAILBOX_BUSY_NODE))
+            return next;
+        sched_yield();
+    }
+}
+
+void inbox_await_links(struct actor *self)
+{
+    struct mailbox_node *node = NULL;
+    while ((node = await_link(self, node)) != NULL)
+        ;
+}
+
 void inbox_drop_down(struct actor *self, uint64_t monitor)
 {
     for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message))
         drop_down(self, message, monitor);
     bool used = self->head_used;
-    struct mailbox_node *node = mailbox_peek(&self->mailbox), *last = NULL;
-    while (node != NULL) {
-        if (UNLIKELY(node == MAILBOX_BUSY_NODE)) { /* bound: a sender between its two stores */
-            sched_yield();
-            node = last == NULL ? mailbox_peek(&self->mailbox) : mailbox_next(&self->mailbox, last);
-            continue;
-        }
+    struct mailbox_node *node = NULL;
+    for (; (node = await_link(self, node)) != NULL; used = false)
         if (!used)
             drop_down(self, message_of(node), monitor);
-        used = false;
-        last = node;
-        node = mailbox_next(&self->mailbox, node);
-    }
 }

@@ -66,6 +66,9 @@ static inline void inbox_return(struct actor *self)
 /* Marks a DOWN that waits, one of cold->stray_downs: it is dropped when it is met. Looks through all messages. */
 void inbox_drop_down(struct actor *self, uint64_t monitor);
 
+/* Waits until all that was put before is linked. */
+void inbox_await_links(struct actor *self);
+
 /* Removes a message from `saved`; before: the one before it, or NULL. */
 void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message);
 

@@ -4,6 +4,7 @@
 #include "actor/call.h"
 #include "actor/dictionary.h"
 #include "actor/end.h"
+#include "actor/inbox.h"
 #include "actor/names.h"
 #include "actor/relation.h"
 #include "actor/wait.h"
@@ -246,13 +247,16 @@ static int ask(tr_pid pid, enum question question, tr_msg **reply)
     return status == TR_EDOWN ? TR_ENOPROC : status;
 }
 
-/* Whether the caller itself is meant. */
+/* Whether the caller itself is meant. What it has sent itself is to be seen then (SIG-02): a question from elsewhere
+ * stands behind that, this one does not. */
 static struct actor *asks_itself(struct context *context, tr_pid pid)
 {
     struct actor *self = actor_here(context);
     read_begin();
     bool same = self != NULL && actor_resolve(pid) == self->pid;
     read_end();
+    if (same)
+        inbox_await_links(self);
     return same ? self : NULL;
 }
 

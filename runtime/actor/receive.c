@@ -3,7 +3,10 @@
  * A message is tested once for one receive: what does not match goes from the queue to the end of `saved`, behind
  * what was tested. A receive that finds nothing gives the run token up from the other side of the switch
  * (after_receive), so a sender that finds the mailbox empty schedules a process whose registers are saved. The
- * timeout is the actor's own timer, whose node wakes it like a message. */
+ * timeout is the actor's own timer, whose node wakes it like a message.
+ *
+ * What has been sent is there (RECV-04): so a receive whose time is over, or that had none, does not end at a node whose
+ * sender is between its two stores. What others have sent since stands behind it, what the receiver sent itself, too. */
 #include "actor/receive.h"
 #include "actor/end.h"
 #include "actor/inbox.h"
@@ -19,6 +22,7 @@ struct search {
     uint64_t from;         /* 0: anybody */
     tr_msg *tested;        /* the last message in `saved` that was tested; NULL: none */
     tr_msg *passed;        /* tested, too, when it was the head of the queue, wherever it is now; NULL */
+    bool cut;              /* the last look ended at a node that is not linked yet */
 };
 
 static bool matches(const struct search *search, const tr_msg *message)
@@ -109,10 +113,11 @@ static bool head_matches(struct search *search, tr_msg *head)
     return matches(search, head);
 }
 
-/* NULL: the last head is consumed, or passed over, and nothing is behind it; or it is not linked yet. */
+/* NULL: the last head is consumed, or passed over, and nothing is behind it; or, `cut`, what is has no link yet. */
 static tr_msg *find_queued(struct search *search)
 {
     struct actor *self = search->self;
+    search->cut = true;
     for (tr_msg *head; (head = inbox_head(self)) != NULL;) {
         if (!self->head_used && head != search->passed) {
             if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0))
@@ -124,7 +129,8 @@ static tr_msg *find_queued(struct search *search)
             search->passed = self->head_used ? NULL : head;
         }
         struct mailbox_node *next = mailbox_next(&self->mailbox, &head->node);
-        if (next == NULL || next == MAILBOX_BUSY_NODE)
+        search->cut = next == MAILBOX_BUSY_NODE;
+        if (next == NULL || search->cut)
             return NULL;
         if (!self->head_used)
             search->tested = head;
@@ -167,12 +173,15 @@ static tr_msg *search_until(struct search *search, int64_t timeout_ms)
         tr_msg *message = find_saved(search);
         if (message == NULL)
             message = find_queued(search);
-        if (message != NULL || timeout_ms == 0)
+        bool over = timeout_ms == 0 || (deadline != 0 && deadline != NEVER && clock_now() >= deadline);
+        if (message != NULL || (over && !search->cut))
             return message;
+        if (over) { /* bound: a sender between its two stores */
+            actor_yield(search->self);
+            continue;
+        }
         if (deadline == 0)
             deadline = deadline_after(clock_now(), timeout_ms);
-        else if (deadline != NEVER && clock_now() >= deadline)
-            return NULL;
         block(search, deadline);
     }
 }
