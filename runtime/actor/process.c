@@ -177,12 +177,17 @@ API int tr_exit_signal(tr_pid to, tr_reason reason)
     uint64_t pid = actor_resolve(to);
     read_end();
     int status = pid == 0 && (to.id & PID_NAME_BIT) != 0 ? TR_ENOPROC : TR_OK;
-    if (pid != 0 && !signal_exit(context, self == NULL ? 0 : self->pid, pid, notice_new(context, &reason, NULL, 0)))
-        status = TR_ENOMEM;
-    if (self != NULL && self->life != LIFE_DYING)
-        actor_check_signals(self); /* EXIT-04 */
+    bool alive = self != NULL && self->life != LIFE_DYING, sent = true;
+    if (alive && pid == self->pid) {
+        actor_check_signals(self); /* the first one counts (EXIT-05) */
+        sent = signal_exit_self(context, self, notice_new(context, &reason, NULL, 0));
+    } else if (pid != 0) {
+        sent = signal_exit(context, self == NULL ? 0 : self->pid, pid, notice_new(context, &reason, NULL, 0));
+    }
+    if (alive)
+        actor_check_signals(self);
     api_leave(context);
-    return status;
+    return sent ? status : TR_ENOMEM;
 }
 
 /* ---- links */

@@ -43,6 +43,23 @@ bool signal_exit(struct context *context, uint64_t from, uint64_t to, struct not
     return signal != NULL;
 }
 
+bool signal_exit_self(struct context *context, struct actor *self, struct notice *notice)
+{
+    bool killed = notice->reason.why == TR_WHY_KILL;
+    if (killed) {
+        notice_drop(context, notice);
+        notice = notice_static(TR_WHY_KILLED);
+    }
+    if (killed || !actor_traps(self))
+        actor_exit(self, notice, false);
+    tr_msg *message = message_with_notice(context, KIND_EXIT, self->pid, notice);
+    if (message == NULL)
+        context_count(context, COUNT_LOST);
+    else
+        deliver_to(context, self, message);
+    return message != NULL;
+}
+
 int deliver(tr_pid to, tr_msg *message)
 {
     struct context *context = context_self();
@@ -138,4 +155,11 @@ NOINLINE void actor_check_signals_slow(struct actor *self)
     struct notice *fatal = signal_fetch(context_self(), self);
     if (fatal != NULL)
         actor_exit(self, fatal, false);
+}
+
+NOINLINE void actor_await_signals(struct actor *self)
+{
+    actor_check_signals(self);
+    while (signal_pending(self)) /* bound: senders between their two stores */
+        actor_yield(self);
 }

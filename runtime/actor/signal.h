@@ -5,20 +5,28 @@
  * node, and applies signals as it meets them (D5). An actor dies in its own turn only.
  *
  * SIG may be set without a signal in the mailbox (it was met in normal order before), never the other way for longer
- * than the sender takes between its put and its set. */
+ * than the sender takes between its put and its set. A fetch that ends at a node without a link leaves SIG set.
+ *
+ * An exit signal to oneself takes no way through the mailbox, where it could stand behind such a node: it acts at once
+ * (EXIT-04). That breaks no order: exit signals to oneself that came before have acted, and what else one has sent
+ * oneself are messages, which its end drops, and behind which its EXIT is put. */
 #ifndef TROUPE_ACTOR_SIGNAL_H
 #define TROUPE_ACTOR_SIGNAL_H
 
 #include "actor/actor.h"
 
+/* After a put that found the mailbox empty. As deliver_to. */
+static inline void deliver_wake(struct context *context, struct actor *actor)
+{
+    trace_event_now(context->trace, TRACE_RUNNABLE, actor->pid);
+    schedule(context, &actor->task);
+}
 /* Puts a plain message into the mailbox. Any thread with a context; inside a read section in which the actor was
  * found. */
 static inline void deliver_to(struct context *context, struct actor *actor, tr_msg *message)
 {
-    if (mailbox_put(&actor->mailbox, &message->node)) {
-        trace_event_now(context->trace, TRACE_RUNNABLE, actor->pid);
-        schedule(context, &actor->task);
-    }
+    if (mailbox_put(&actor->mailbox, &message->node))
+        deliver_wake(context, actor);
 }
 
 /* The same for a signal. */
@@ -29,6 +37,9 @@ void signal_send(struct context *context, uint64_t to, tr_msg *signal);
 
 /* Sends the exit signal exit/2: takes the notice. False: no memory, it is lost and counted. */
 bool signal_exit(struct context *context, uint64_t from, uint64_t to, struct notice *notice);
+
+/* Owner, below a public function: the same to itself. A fatal one does not return. */
+bool signal_exit_self(struct context *context, struct actor *self, struct notice *notice);
 
 static inline bool signal_pending(struct actor *self)
 {
@@ -49,6 +60,11 @@ static inline void actor_check_signals(struct actor *self)
     if (signal_pending(self))
         actor_check_signals_slow(self);
 }
+
+/* The same for who has an answer: what its sender sent before it has set SIG, and acts before it (SIG-01), though it may
+ * stand behind another sender that is between its two stores. Waits for that one; the process may come back on another
+ * thread. */
+void actor_await_signals(struct actor *self);
 
 /* For sockets: takes the message; TR_OK also if nobody is there. Any thread with a context. */
 int deliver(tr_pid to, tr_msg *message);

@@ -139,10 +139,10 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
                 return WAIT_NO_MEMORY;
             wait_without_stack(); /* what it waits for is under way; bound: that, or memory comes back */
         }
-        actor_check_signals(self); /* before the answer: a link's end that came before it is fatal (LINK-08) */
-        /* acquire: the reply's contents; pairs with the exchange in wait_answer */
+        /* acquire: the reply's contents, and SIG, if its sender had set it; pairs with the exchange in wait_answer */
         uint64_t word = load_acquire(&self->wait);
         if (UNLIKELY(!wait_is_reply(word))) {
+            actor_check_signals(self);
             bool late = wait_is_late(cold);
             word = WAIT_BUSY(serial);
             again = !(wakeable || late);
@@ -158,6 +158,9 @@ static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64
                 return late ? WAIT_TIMEOUT : WAIT_WOKEN;
             }
         }
+        /* before the answer: a signal that came before it, such as a link's end (SIG-01, LINK-08) */
+        if (UNLIKELY(signal_pending(self)))
+            actor_await_signals(self);
         store_relaxed(&cold->deadline, NEVER);
         store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
         *reply = (tr_msg *)(uintptr_t)word;

@@ -55,6 +55,30 @@ static void order_witness(const tr_msg *arg)
 
 static void order_of_kinds(void);
 TEST(signal, signals_and_messages_keep_their_order) { run(order_of_kinds); }
+
+static void order_with_oneself(void)
+{
+    tr_trap_exit(true);
+    for (int i = 0; i < 3; i++) {
+        tr_send(tr_self(), WORD, &i, sizeof i);
+        tr_exit_signal(tr_self(), tr_because(TR_WHY_USER, i, NULL));
+    }
+    tr_exit_signal(tr_self(), TR_NORMAL);
+    tr_trap_exit(false);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(*(const int *)tr_expect(tr_receive(0), sizeof i), i);
+        const tr_msg *exit = tr_receive(0);
+        RULE("SIG-01");
+        CHECK_EQ(tr_tag(exit), TR_MSG_EXIT);
+        CHECK_EQ(tr_reason_of(exit)->code, i);
+        CHECK_EQ(tr_sender(exit).id, tr_self().id);
+    }
+    const tr_msg *last = tr_receive(0);
+    RULE("EXIT-09"); /* they were messages before the trap was off */
+    CHECK_EQ(tr_reason_of(last)->why, TR_WHY_NORMAL);
+    CHECK(tr_receive(0) == NULL);
+}
+TEST(signal, what_one_sends_oneself_keeps_its_order) { run(order_with_oneself); }
 static void order_of_kinds(void)
 {
     tr_pid self = tr_self(), pid = tr_spawn(order_witness, &self, sizeof self);

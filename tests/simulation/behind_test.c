@@ -7,6 +7,9 @@
 #define STALLED .faults = { .stall = 4000, .most = 8 }
 
 enum { NOISY = 2, NOISES = 12, ROUNDS = 6, LONGER_MS = 50 /* than any stall */ };
+enum { USER_X = 7, USER_Y };
+
+static tr_reason user(int code) { return tr_because(TR_WHY_USER, code, NULL); }
 
 /* ---- others who send to the one that looks */
 
@@ -26,6 +29,12 @@ static void make_noise(void)
     tr_pid self = tr_self();
     for (int i = 0; i < NOISY; i++)
         tr_spawn(noisy, &self, sizeof self);
+}
+
+static void loiter(void)
+{
+    for (uint32_t i = tr_sim_random(20); i > 0; i--)
+        tr_yield();
 }
 
 /* In a process of its own, to its end: why it ended. */
@@ -77,4 +86,121 @@ SIM_TEST(behind, what_one_has_sent_oneself_is_there, STALLED)
 {
     RULE("RECV-04");
     simulate(0, sent_to_oneself);
+}
+
+static void expect_exit_of_self(int code)
+{
+    const tr_msg *exit = look_for(TR_MSG_EXIT);
+    CHECK(exit != NULL);
+    CHECK_EQ(tr_sender(exit).id, tr_self().id);
+    CHECK_EQ(tr_reason_of(exit)->code, code);
+}
+static void signals_itself(const tr_msg *arg)
+{
+    (void)arg;
+    tr_trap_exit(true);
+    make_noise();
+    for (int i = 0; i < NOISES; i++) {
+        CHECK_EQ(tr_exit_signal(tr_self(), user(USER_X)), TR_OK);
+        CHECK_EQ(tr_exit_signal(tr_self(), user(USER_Y)), TR_OK);
+        tr_trap_exit(false); /* EXIT-09: they are messages by now */
+        expect_exit_of_self(USER_X);
+        expect_exit_of_self(USER_Y);
+        tr_trap_exit(true);
+    }
+}
+static void signalled_oneself(void) { run_rounds(signals_itself); }
+SIM_TEST(behind, an_exit_signal_to_oneself_is_a_message_at_once, STALLED)
+{
+    RULE("EXIT-04");
+    simulate(0, signalled_oneself);
+}
+
+static void ends_itself(const tr_msg *arg)
+{
+    tr_reason reason = *(const tr_reason *)tr_expect(arg, sizeof reason);
+    tr_trap_exit(reason.why == TR_WHY_KILL);
+    make_noise();
+    loiter();
+    tr_exit_signal(tr_self(), reason);
+    CHECK(false);
+}
+static void ended_oneself(void)
+{
+    const tr_reason reasons[] = { TR_NORMAL, TR_SHUTDOWN, TR_KILL, user(USER_X) };
+    const tr_why ends[] = { TR_WHY_NORMAL, TR_WHY_SHUTDOWN, TR_WHY_KILLED, TR_WHY_USER };
+    tr_sim_inject(true);
+    for (size_t i = 0; i < TR_COUNT(reasons); i++)
+        CHECK_EQ(run(ends_itself, &reasons[i], sizeof reasons[i]), ends[i]);
+}
+SIM_TEST(behind, an_exit_signal_to_oneself_ends_before_it_returns, STALLED)
+{
+    RULE("EXIT-01");
+    simulate(0, ended_oneself);
+}
+
+/* ---- before an answer */
+
+enum deed { SIGNALS, SENDS, DEEDS };
+static int obeys(void *state, const tr_msg *message)
+{
+    (void)state;
+    enum deed deed = *(const enum deed *)tr_expect(message, sizeof deed);
+    if (deed == SIGNALS)
+        tr_exit_signal(tr_from_of(message).caller, user(USER_X));
+    else
+        tr_send(tr_from_of(message).caller, WORD, NULL, 0);
+    return tr_reply(tr_from_of(message), NULL, 0);
+}
+static const tr_actor obedient = { .label = "obedient", .handle = obeys };
+
+static void calls(const tr_msg *arg)
+{
+    enum deed deed = *(const enum deed *)tr_expect(arg, sizeof deed);
+    tr_pid server = tr_spawn_actor(&obedient, NULL, 0, NULL);
+    make_noise();
+    CHECK_EQ(tr_call(server, QUESTION, &deed, sizeof deed, NULL, 0, TR_INFINITY), TR_OK);
+    CHECK(deed == SENDS); /* SIG-01: the signal came first */
+    CHECK(look_for(WORD) != NULL);
+    tr_exit_signal(server, TR_KILL);
+}
+static void answered(void)
+{
+    tr_sim_inject(true);
+    for (int i = 0; i < ROUNDS; i++) {
+        enum deed deed = tr_sim_random(DEEDS);
+        CHECK_EQ(run(calls, &deed, sizeof deed), deed == SENDS ? TR_WHY_NORMAL : TR_WHY_USER);
+    }
+}
+SIM_TEST(behind, what_a_server_sends_before_its_answer_comes_before_it, STALLED)
+{
+    RULE("SIG-01");
+    simulate(0, answered);
+}
+
+static int ends_in_call(void *state, const tr_msg *message)
+{
+    (void)state;
+    (void)message;
+    tr_exit(user(USER_X));
+}
+static const tr_actor mortal = { .label = "mortal", .handle = ends_in_call };
+static void calls_mortal(const tr_msg *arg)
+{
+    (void)arg;
+    tr_pid server = tr_spawn_actor(&mortal, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_LINK });
+    make_noise();
+    int status = tr_call(server, QUESTION, NULL, 0, NULL, 0, TR_INFINITY);
+    CHECK_EQ(status, TR_OK + 1); /* LINK-08: it never returns */
+}
+static void linked_calls(void)
+{
+    tr_sim_inject(true);
+    for (int i = 0; i < ROUNDS; i++)
+        CHECK_EQ(run(calls_mortal, NULL, 0), TR_WHY_USER);
+}
+SIM_TEST(behind, who_calls_a_linked_server_dies_with_it, STALLED)
+{
+    RULE("LINK-08");
+    simulate(0, linked_calls);
 }
