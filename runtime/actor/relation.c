@@ -178,7 +178,7 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
     read_end();
     if (active) {
         pool_free(context->pool, down);
-    } else if (down != NULL) { /* in the mailbox, or about to be: it is the watcher's */
+    } else if (down != NULL) { /* in the mailbox: it is the watcher's */
         down->twin = NULL;
         if (flush)
             message_flag(&down->message, MESSAGE_DONE);
@@ -192,7 +192,7 @@ bool relation_demonitor(struct context *context, struct actor *watcher, uint64_t
     return active;
 }
 
-/* Under the owner's lock. A DOWN that is on its way ends all but an explicit one (ALIAS-01). */
+/* Under the owner's lock. A DOWN that is in the mailbox ends all but an explicit one (ALIAS-01). */
 static bool alias_is_active(const struct relation *half)
 {
     bool signalled = half->peer == 0 && half->twin != NULL;
@@ -240,35 +240,38 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
         retire_watcher_half(context, half);
 }
 
-/* Any thread, inside a read section: removes the monitor whose reply alias has just been used up. False: it has
- * signalled meanwhile, and the DOWN is the answer; or its owner has taken it out since, by a demonitor or with the DOWN
- * in hand, and wants to hear no more of it. */
-static bool remove_spent(struct context *context, struct actor *owner, struct relation *half)
+/* A message through an alias: what became of it. */
+enum passage { PASSAGE_NONE /* the alias is not active */, PASSAGE_TAKEN, PASSAGE_AGAIN };
+
+/* Inside a read section. A reply alias ends with its first message, and its monitor with it: that takes the target's
+ * lock, too. The message is in the mailbox before the owner, by its own lock, can find the alias used up. */
+static enum passage pass(struct context *context, struct actor *owner, struct relation *half, tr_msg *message)
 {
-    for (;;) {
-        actor_lock(owner);
-        uint64_t target = half->peer;
-        bool over = target == 0 && half->twin != NULL;
-        actor_unlock(owner);
-        if (target == 0)
-            return !over;
-        struct actor *other = actor_find(target);
-        if (other == NULL)
-            continue; /* it is about to signal: bound: as in detach */
-        actor_lock_two(owner, other);
-        bool ours = half->peer == target;
-        struct relation *down = half->twin;
-        if (ours) {
-            take_out(&other->watchers, down);
-            take_out_for_good(owner, half);
-        }
-        actor_unlock_two(owner, other);
-        if (ours) {
-            pool_free(context->pool, down);
-            retire_watcher_half(context, half);
-            return true;
-        }
+    actor_lock(owner);
+    uint64_t target = half->message.tag == TR_ALIAS_REPLY ? half->peer : 0;
+    actor_unlock(owner);
+    struct actor *other = target == 0 ? NULL : actor_find(target);
+    if (target != 0 && other == NULL)
+        return PASSAGE_AGAIN; /* it is about to signal: bound: as in detach */
+    actor_lock_two(owner, other);
+    bool active = alias_is_active(half), spent = active && half->message.tag == TR_ALIAS_REPLY, first = false;
+    bool again = spent && (other == NULL || half->peer != target); /* it has signalled since, say */
+    struct relation *down = half->twin;
+    if (spent && !again) {
+        take_out(&other->watchers, down);
+        half->message.tag = 0;
+        take_out_for_good(owner, half);
     }
+    if (active && !again)
+        first = mailbox_put(&owner->mailbox, &message->node);
+    actor_unlock_two(owner, other);
+    if (first)
+        deliver_wake(context, owner);
+    if (spent && !again) {
+        pool_free(context->pool, down);
+        retire_watcher_half(context, half);
+    }
+    return again ? PASSAGE_AGAIN : active ? PASSAGE_TAKEN : PASSAGE_NONE;
 }
 
 bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t handle, tr_msg *message)
@@ -276,39 +279,31 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
     read_begin();
     struct actor *actor = actor_find(owner);
     struct relation *half = actor == NULL ? NULL : find_half(owner, handle);
-    bool active = false, spent = false;
-    if (half != NULL) {
-        actor_lock(actor);
-        active = alias_is_active(half); /* its owner clears it under this lock before it lets go of the half */
-        spent = active && half->message.tag == TR_ALIAS_REPLY;
-        if (spent)
-            half->message.tag = 0;
-        actor_unlock(actor);
-    }
-    if (spent) /* before its owner can see the message */
-        active = remove_spent(context, actor, half);
-    if (active)
-        deliver_to(context, actor, message);
+    enum passage passage = half == NULL ? PASSAGE_NONE : PASSAGE_AGAIN;
+    while (passage == PASSAGE_AGAIN)
+        passage = pass(context, actor, half, message);
     read_end();
-    if (!active)
+    if (passage == PASSAGE_NONE)
         message_free(context, message);
-    return active;
+    return passage == PASSAGE_TAKEN;
 }
 
-/* Turns the target's half into the DOWN; its twin is told. Both locked. */
-static void send_off(struct actor *target, struct relation *half, struct notice *notice)
+/* Turns the target's half into the DOWN, which is in the mailbox before the watcher, by its own lock, can find out that
+ * its monitor is over (MON-06). Both locked. True: the watcher is idle, and the caller wakes it. */
+static bool send_off(struct actor *target, struct actor *watcher, struct relation *half, struct notice *notice)
 {
     take_out(&target->watchers, half);
     half->twin->peer = 0;
     message_set_kind(&half->message, KIND_DOWN);
     half->notice = notice_take(notice);
+    return mailbox_put(&watcher->mailbox, &half->message.node);
 }
 
 void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice)
 {
     read_begin();
     struct actor *watcher = actor_find(owner);
-    struct relation *half = watcher == NULL ? NULL : find_half(owner, handle), *down = NULL;
+    struct relation *half = watcher == NULL ? NULL : find_half(owner, handle);
     uint64_t target = 0;
     if (half != NULL) {
         actor_lock(watcher);
@@ -318,14 +313,11 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
     struct actor *other = target == 0 ? NULL : actor_find(target); /* NULL: it has signalled, or is about to */
     if (other != NULL) {
         actor_lock_two(watcher, other);
-        if (half->peer == target) {
-            down = half->twin;
-            send_off(other, down, notice);
-        }
+        bool first = half->peer == target && send_off(other, watcher, half->twin, notice);
         actor_unlock_two(watcher, other);
+        if (first)
+            deliver_wake(context, watcher);
     }
-    if (down != NULL)
-        deliver_to(context, watcher, &down->message);
     read_end();
 }
 
@@ -344,13 +336,11 @@ static bool release_watcher(struct context *context, struct actor *self, struct 
     if (other != NULL) { /* else: it is about to remove this half; look again */
         actor_lock_two(self, other);
         half = self->watchers;
-        bool same = half != NULL && half->peer == peer;
-        if (same)
-            send_off(self, half, notice);
+        bool first = half != NULL && half->peer == peer && send_off(self, other, half, notice);
         more = self->watchers != NULL;
         actor_unlock_two(self, other);
-        if (same)
-            deliver_to(context, other, &half->message);
+        if (first)
+            deliver_wake(context, other);
     }
     read_end();
     return more;

@@ -20,11 +20,14 @@
  *     twin                    the watcher's half       the target's half; itself: it is out of its list, for good
  *     link                    where the one before it has its `next`; of the first one: where the last one has it
  *
- * When the target dies (end.c), each half in `watchers`, the oldest first, is taken out under both locks and sent; its
- * twin's peer becomes 0. So the DOWNs of one watcher arrive in the order of its monitors, as OTP's do. Then
- *     demonitor(flush) marks the one on its way DONE (MON-06)
+ * When the target dies (end.c), each half in `watchers`, the oldest first, is taken out and put into the watcher's mailbox
+ * under both locks; its twin's peer becomes 0. So the DOWNs of one watcher arrive in the order of its monitors, as OTP's
+ * do, and none arrives after a demonitor (MON-06): the watcher finds, by its lock, that the monitor is on and takes it
+ * off, or that the DOWN is in its mailbox. What comes through an alias is put there under the owner's lock, likewise: none
+ * comes after the owner has made it inactive (ALIAS-02). Then
+ *     demonitor(flush) marks the one in the mailbox DONE
  *     meeting it removes the twin
- * A half on its way belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.
+ * A half that was sent belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.
  *
  * Watchers' halves are found by other threads through their handle (aliases), so they are freed through RCU. */
 #ifndef TROUPE_ACTOR_RELATION_H
@@ -71,7 +74,7 @@ struct relation {
     tr_msg message;
     union {
         uint64_t peer;         /* (l) in a list */
-        struct notice *notice; /* on its way: where message_notice expects it */
+        struct notice *notice; /* sent: where message_notice expects it */
     };
     struct relation *twin; /* (l) */
     union {
@@ -82,7 +85,7 @@ struct relation {
     };
 };
 
-_Static_assert(offsetof(struct relation, notice) == sizeof(tr_msg), "a half on its way is a message with a notice");
+_Static_assert(offsetof(struct relation, notice) == sizeof(tr_msg), "a half that was sent is a message with a notice");
 _Static_assert(sizeof(struct relation) == 64, "a half is one cache line");
 
 #define REF_ALIAS_BIT \

@@ -54,6 +54,10 @@ static void run_rounds(tr_entry *entry)
 }
 
 static const tr_msg *look_for(int tag) { return tr_receive_match(&(tr_match){ .tag = tag }, 0); }
+static const tr_msg *look_for_of(int tag, tr_ref ref)
+{
+    return tr_receive_match(&(tr_match){ .tag = tag, .ref = ref }, 0);
+}
 
 /* ---- to oneself */
 
@@ -203,4 +207,99 @@ SIM_TEST(behind, who_calls_a_linked_server_dies_with_it, STALLED)
 {
     RULE("LINK-08");
     simulate(0, linked_calls);
+}
+
+/* ---- monitors and aliases */
+
+static void ends_when_told(const tr_msg *arg)
+{
+    (void)arg;
+    await_tag(GO);
+}
+static void stops_watching(const tr_msg *arg)
+{
+    (void)arg;
+    tr_pid target = tr_spawn(ends_when_told, NULL, 0);
+    tr_ref monitor = tr_monitor(target);
+    make_noise();
+    tr_send(target, GO, NULL, 0);
+    loiter();
+    bool active = tr_demonitor(monitor, false);
+    CHECK_EQ(look_for_of(TR_MSG_DOWN, monitor) == NULL, active);
+    CHECK(tr_receive_match(&(tr_match){ .tag = TR_MSG_DOWN }, LONGER_MS) == NULL);
+}
+static void demonitored(void) { run_rounds(stops_watching); }
+SIM_TEST(behind, no_down_comes_after_a_demonitor, STALLED)
+{
+    RULE("MON-06");
+    simulate(0, demonitored);
+}
+
+struct way {
+    tr_ref alias;
+};
+static void replies(const tr_msg *arg)
+{
+    const struct way *way = tr_expect(arg, sizeof *way);
+    tr_send_alias(way->alias, ANSWER, NULL, 0);
+    await_tag(GO);
+}
+/* Which modes tr_demonitor ends: all but the explicit one. */
+static void leaves_alias(const tr_msg *arg)
+{
+    (void)arg;
+    static const int modes[] = { TR_ALIAS_EXPLICIT, TR_ALIAS_DEMONITOR, TR_ALIAS_REPLY };
+    int mode = modes[tr_sim_random(TR_COUNT(modes))];
+    tr_pid target = tr_spawn(ends_when_told, NULL, 0);
+    struct way way = { tr_monitor_alias(target, mode) };
+    make_noise();
+    tr_pid speakers[2];
+    for (size_t i = 0; i < TR_COUNT(speakers); i++)
+        speakers[i] = tr_spawn(replies, &way, sizeof way);
+    loiter();
+    if (mode == TR_ALIAS_EXPLICIT || tr_sim_random(2) == 0)
+        tr_unalias(way.alias);
+    else
+        tr_demonitor(way.alias, true);
+    while (look_for(ANSWER) != NULL)
+        ;
+    CHECK(tr_receive_match(&(tr_match){ .tag = ANSWER }, LONGER_MS) == NULL);
+    for (size_t i = 0; i < TR_COUNT(speakers); i++)
+        tr_send(speakers[i], GO, NULL, 0);
+    tr_send(target, GO, NULL, 0);
+}
+static void unaliased(void) { run_rounds(leaves_alias); }
+SIM_TEST(behind, nothing_comes_through_an_alias_that_was_left, STALLED)
+{
+    RULE("ALIAS-02");
+    simulate(0, unaliased);
+}
+
+static int answers(void *state, const tr_msg *message)
+{
+    (void)state;
+    if (tr_sim_random(2) == 0)
+        tr_sleep(tr_sim_random(3));
+    return tr_sim_random(4) == 0 ? TR_EINVAL : tr_reply(tr_from_of(message), NULL, 0);
+}
+static const tr_actor answering = { .label = "answering", .handle = answers };
+
+static void gives_up_a_request(const tr_msg *arg)
+{
+    (void)arg;
+    tr_msg *reply;
+    tr_pid server = tr_spawn_actor(&answering, NULL, 0, NULL);
+    make_noise();
+    tr_ref request = tr_send_request(server, QUESTION, NULL, 0);
+    loiter();
+    int status = tr_receive_response(request, tr_sim_random(3), &reply);
+    CHECK(status == TR_OK || status == TR_EDOWN || status == TR_ETIMEDOUT);
+    CHECK(tr_receive_match(&(tr_match){ .ref = request }, LONGER_MS) == NULL);
+    tr_exit_signal(server, TR_KILL);
+}
+static void given_up(void) { run_rounds(gives_up_a_request); }
+SIM_TEST(behind, a_request_that_was_given_up_leaves_nothing, STALLED)
+{
+    RULE("INV-02");
+    simulate(0, given_up);
 }
