@@ -336,13 +336,19 @@ waited(Run, P, [], F) ->
     {see, Text};
 waited(_, _, [T], F) -> {see, F(list_to_integer(T))}.
 
+%% OTP's receive whose time is over does not look again: if its scheduler was late, so that a timeout and a message came at once,
+%% it may end by the one with the other in its mailbox. That depends on the machine alone, and Troupe's looks again; so does this.
 recv(Run, Pattern, T) ->
     receive
         {w, W, Ref} when Pattern =:= "any"; Pattern =:= W -> put(last, Ref), W;
         {'EXIT', Pid, R} when Pattern =:= "any"; Pattern =:= "EXIT" -> ["EXIT(", name_of(Run, Pid), ",", reason(R), ")"];
         {'DOWN', Ref, process, _, R} when Pattern =:= "any"; Pattern =:= "DOWN" ->
             ["DOWN(", get({name, Ref}), ",", reason(R), ")"]
-    after T -> "timeout"
+    after T ->
+        case T of
+            0 -> "timeout";
+            _ -> recv(Run, Pattern, 0)
+        end
     end.
 
 dest([$@ | Name], Run, _) -> name(Run, Name);
