@@ -128,10 +128,11 @@ static void end_all_but(const tr_pid *old, size_t old_count)
 static void must_free_all_but(size_t blocks)
 {
     tr_system_info info;
-    MUST_EQ(tr_system(&info), TR_OK);
-    size_t most = blocks + BLOCKS_A_SPARE * (size_t)info.workers_spare, now = 0;
+    size_t most = 0, now = 0;
     for (int tries = 0; tries < 200; tries++) {
         now = pool_system_counts().blocks_in_use;
+        MUST_EQ(tr_system(&info), TR_OK); /* each time: one may start while this waits */
+        most = blocks + BLOCKS_A_SPARE * (size_t)info.workers_spare;
         if (now <= most)
             return;
         tr_sleep(tries < 100 ? 1 : 50); /* the watchdog sends home what it has freed only before it sleeps, too */
