@@ -187,7 +187,10 @@ static void late_flush(void)
     const tr_msg *down = tr_receive(0);
     CHECK(down != NULL && tr_same_ref(tr_ref_of(down), other));
     CHECK(mailbox_empty());
-    CHECK_EQ(await_end(tr_spawn(flushes_what_never_was, NULL, 0)).why, TR_WHY_NORMAL);
+    tr_reason reason;
+    tr_spawn_monitor(flushes_what_never_was, NULL, 0, &one);
+    CHECK_EQ(tr_await_down(one, TR_INFINITY, &reason), TR_OK);
+    CHECK_EQ(reason.why, TR_WHY_NORMAL);
 }
 
 static void demonitor_races(void);
