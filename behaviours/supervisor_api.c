@@ -79,6 +79,10 @@ static int take_listing(const tr_msg *reply, tr_child_info **list, size_t *count
     if (tr_size(reply) == 0)
         return TR_ENOMEM;
     const struct listing *listing = tr_body(reply);
+    size_t rest = tr_size(reply) - sizeof *listing;
+    if (tr_size(reply) < sizeof *listing || listing->count > rest / sizeof(struct line) ||
+        listing->ids_size != rest - listing->count * sizeof(struct line))
+        return TR_ESIZE; /* whoever answered, it is no supervisor */
     const struct line *lines = (const struct line *)(const void *)(listing + 1);
     tr_child_info *block = tr_alloc(listing->count * sizeof *block + listing->ids_size);
     if (block == NULL)
@@ -111,6 +115,8 @@ static int take_spec(const tr_msg *reply, tr_child **spec)
     const struct spec *packed = tr_body(reply);
     if (tr_size(reply) == 0)
         return TR_ENOT_FOUND;
+    if (tr_size(reply) < sizeof *packed || packed->size != tr_size(reply))
+        return TR_ESIZE; /* as above */
     tr_child *block = tr_alloc(spec_unpacked_size(packed));
     if (block == NULL)
         return TR_ENOMEM;

@@ -84,8 +84,8 @@ TR_API TR_MUST_CHECK int tr_start_link(const tr_child *spec, tr_pid *pid);
 /* tr_start, monitored by the calling process. */
 TR_API TR_MUST_CHECK int tr_start_monitor(const tr_child *spec, tr_pid *pid, tr_ref *monitor);
 
-/* The calls below wait without limit (SUP-54) and fail with TR_ENOPROC or TR_EDOWN when the supervisor is gone or goes.
- * All block; any thread. */
+/* The calls below wait without limit (SUP-54) and fail with TR_ENOPROC or TR_EDOWN when the supervisor is gone or goes,
+ * with TR_ESIZE when what answers is no supervisor. All block; any thread. */
 
 /* Adds a child, last in order, and starts it: TR_OK and *pid (nobody if it was ignored; TR_DYNAMIC: then TR_IGNORE),
  * TR_EALREADY_STARTED (*pid is who runs under the id), TR_EALREADY_PRESENT, TR_ESTART (tr_last_reason), TR_ESPEC,

@@ -274,3 +274,37 @@ static void dying(void)
     await_exit(supervisor);
 }
 TEST(supervisor_api, calls_to_a_supervisor_that_dies_fail_with_its_reason) { run(dying); }
+
+/* ---- another's answers */
+
+/* Answers everything with the first so many bytes of what looks like a long listing, and like a long spec. */
+static int answer_anything(void *state, const tr_msg *message, tr_from from)
+{
+    static const uint64_t words[8] = { 3, 1000, 1u << 30, 7, 7, 7, 7, 7 };
+    size_t *size = state;
+    (void)message;
+    tr_reply(from, words, *size);
+    *size += 4;
+    return TR_OK;
+}
+
+static const tr_gen_server answers_anything = { .label = "anything",
+                                                .state_size = sizeof(size_t),
+                                                .handle_call = answer_anything };
+
+static void no_supervisor(void)
+{
+    tr_child_info *list;
+    tr_child_counts counts;
+    tr_child *spec;
+    size_t count;
+    tr_pid pid;
+    CHECK_EQ(tr_start_server(&answers_anything, NULL, 0, NULL, &pid), TR_OK);
+    CHECK_EQ(tr_which_children(pid, &list, &count), TR_ENOMEM); /* nothing: as when there is no memory for a list */
+    for (size_t size = 4; size < 60; size += 8) {
+        CHECK_EQ(tr_which_children(pid, &list, &count), TR_ESIZE);
+        CHECK_EQ(tr_get_childspec(pid, "c", &spec), TR_ESIZE);
+    }
+    CHECK_EQ(tr_count_children(pid, &counts), TR_ESIZE);
+}
+TEST(supervisor_api, what_another_answers_is_not_taken_for_a_supervisors) { run(no_supervisor); }
