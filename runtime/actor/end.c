@@ -14,6 +14,7 @@
 #include "actor/timer.h"
 #include "actor/wait.h"
 
+#include <sched.h>
 #include <signal.h>
 
 /* ---- death */
@@ -37,21 +38,27 @@ static void fail_list(struct context *context, struct message_list *list, struct
     list->first = NULL;
 }
 
-/* Fails what is in the queue. The last node stays: it is the token. */
+/* Fails what is in the queue. The last node stays: it is the token. What is not linked yet is waited for: who asks may
+ * block the thread that the grace period needs. */
 static void drain_queue(struct context *context, struct actor *self, struct notice *notice)
 {
-    for (;;) {
+    for (;;) { /* bound: a sender between its two stores */
         tr_msg *head = inbox_head(self);
-        if (head == NULL)
-            return; /* not linked yet: after the grace period */
+        if (head == NULL) {
+            sched_yield();
+            continue;
+        }
         if (!self->head_used) {
             inbox_use_head(self, head);
             fail_message(context, head, notice, 0);
         }
         struct mailbox_node *next = mailbox_next(&self->mailbox, &head->node);
-        if (next == NULL || next == MAILBOX_BUSY_NODE)
+        if (next == NULL)
             return;
-        inbox_advance(context, self, head);
+        if (next == MAILBOX_BUSY_NODE)
+            sched_yield();
+        else
+            inbox_advance(context, self, head);
     }
 }
 

@@ -38,23 +38,46 @@ static bool matches(const struct search *search, const tr_msg *message)
     return match->accept == NULL || match->accept(message, match->arg);
 }
 
-/* It is not there any more: it was flushed, or it is the oldest of a full mailbox that forgets. */
-static bool is_gone(struct actor *self, tr_msg *message)
+/* It was flushed. */
+static bool is_gone(const tr_msg *message)
 {
     enum message_kind kind = message_kind(message);
-    if (kind == KIND_DOWN || kind == KIND_EXIT)
-        return (message_flags(message) & MESSAGE_DONE) != 0;
-    return UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0) &&
-           mailbound_forgets(context_self(), self, message);
+    return (kind == KIND_DOWN || kind == KIND_EXIT) && (message_flags(message) & MESSAGE_DONE) != 0;
 }
+
+/* Of a mailbox that forgets: the oldest go first, and those are the ones that were passed over. True: each of them was
+ * asked, so what comes next in the queue is the oldest that may go. */
+static bool forget_passed(struct search *search)
+{
+    struct actor *self = search->self;
+    tr_msg *before = NULL, *message = self->saved.first;
+    for (tr_msg *next; message != NULL && mailbound_must_forget(self); message = next) {
+        next = message_next(message);
+        if (!mailbound_forgets(context_self(), self, message)) {
+            before = message;
+            continue;
+        }
+        inbox_unsave(self, before, message);
+        if (search->tested == message)
+            search->tested = before;
+        if (search->passed == message)
+            search->passed = NULL;
+        message_free(context_self(), message);
+    }
+    return message == NULL;
+}
+
+static bool is_bounded(struct actor *self) { return UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0); }
 
 static tr_msg *find_saved(struct search *search)
 {
     struct actor *self = search->self;
+    if (is_bounded(self))
+        forget_passed(search);
     tr_msg *before = search->tested, *message = before == NULL ? self->saved.first : message_next(before);
     while (message != NULL) {
         tr_msg *next = message_next(message);
-        bool gone = is_gone(self, message), passed = message == search->passed;
+        bool gone = is_gone(message), passed = message == search->passed;
         if (gone || (!passed && matches(search, message))) {
             inbox_unsave(self, before, message);
             if (!gone)
@@ -71,27 +94,6 @@ static tr_msg *find_saved(struct search *search)
     return NULL;
 }
 
-/* The next of the queue has come to a mailbox that forgets: the oldest go first, and those are the ones that were passed
- * over. */
-static void forget_passed(struct search *search)
-{
-    struct actor *self = search->self;
-    tr_msg *before = NULL;
-    for (tr_msg *message = self->saved.first, *next; message != NULL && mailbound_must_forget(self); message = next) {
-        next = message_next(message);
-        if (!mailbound_forgets(context_self(), self, message)) {
-            before = message;
-            continue;
-        }
-        inbox_unsave(self, before, message);
-        if (search->tested == message)
-            search->tested = before;
-        if (search->passed == message)
-            search->passed = NULL;
-        message_free(context_self(), message);
-    }
-}
-
 /* Whether the head, not consumed yet, is what is searched. Timeouts, signals and what is gone are consumed here. */
 static bool head_matches(struct search *search, tr_msg *head)
 {
@@ -106,7 +108,8 @@ static bool head_matches(struct search *search, tr_msg *head)
         if (!visible)
             return false;
     }
-    if (message_kind(head) == KIND_TIMEOUT || is_gone(self, head)) {
+    if (message_kind(head) == KIND_TIMEOUT || is_gone(head) ||
+        (is_bounded(self) && forget_passed(search) && mailbound_forgets(context_self(), self, head))) {
         inbox_use_head(self, head);
         return false;
     }
@@ -120,8 +123,6 @@ static tr_msg *find_queued(struct search *search)
     search->cut = true;
     for (tr_msg *head; (head = inbox_head(self)) != NULL;) {
         if (!self->head_used && head != search->passed) {
-            if (UNLIKELY((load_relaxed(&self->flags) & ACTOR_BOUNDED) != 0))
-                forget_passed(search);
             if (head_matches(search, head)) {
                 inbox_use_head(self, head);
                 return head;
