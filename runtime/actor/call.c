@@ -208,13 +208,13 @@ static ALWAYS_INLINE struct actor *requester(struct context *context)
     return LIKELY(self->cold != NULL) || actor_cold(context, self) != NULL ? self : NULL;
 }
 
-/* Waits until there may be room in a bounded mailbox. TR_OK: look again. */
-static NOINLINE int await_room(tr_pid to, size_t size, int64_t *deadline)
+/* Waits until there may be room in a bounded mailbox. False: the time is over. */
+static NOINLINE bool await_room(tr_pid to, size_t size, int64_t *deadline)
 {
     read_begin();
     uint64_t pid = actor_resolve(to);
     read_end();
-    return mailbound_wait(pid, size, deadline) ? TR_OK : TR_EFULL;
+    return mailbound_wait(pid, size, deadline);
 }
 
 /* Begins a read section that lasts, and finds the server with room in its mailbox; on failure the section has ended. */
@@ -238,8 +238,10 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
         if (LIKELY(status == TR_OK))
             return TR_OK;
         read_end_apart();
-        if (status != TR_EFULL || await_room(to, size, &deadline) != TR_OK)
+        if (status != MAILBOUND_WAITS)
             return status;
+        if (!await_room(to, size, &deadline))
+            return TR_EFULL;
         context = context_self();
     }
 }

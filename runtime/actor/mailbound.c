@@ -61,8 +61,11 @@ int mailbound_take_slow(struct context *context, struct actor *actor, size_t siz
     struct bound *bound = actor->cold->bound;
     if (take(bound, size) || bound->policy == TR_OVERFLOW_DROP_OLDEST)
         return TR_OK;
+    if (bound->policy == TR_OVERFLOW_WAIT)
+        return MAILBOUND_WAITS;
     if (bound->policy == TR_OVERFLOW_STOP)
         signal_exit(context, 0, actor->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
+    context_count(context, COUNT_LOST);
     return TR_EFULL;
 }
 
@@ -85,8 +88,8 @@ static void pause_for(struct actor *self, int64_t ns)
     }
 }
 
-/* Whether there is room now, or the receiver has died while it was waited for (not: of its full mailbox, which the
- * sender is to be told); else *again: it may be worth waiting, until *deadline. If neither, the message counts as lost. */
+/* Whether there is room now, or the receiver has died; else *again: it may be worth waiting, until *deadline. If
+ * neither, the message counts as lost. */
 static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, int64_t *deadline, bool *again)
 {
     read_begin();
@@ -94,11 +97,11 @@ static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, in
     /* a name may belong to another process by now, one without a bound */
     bool bounded = actor != NULL && (load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0;
     struct bound *bound = bounded ? actor->cold->bound : NULL;
-    bool room = bound == NULL ? *deadline != 0
-                              : (load_relaxed(&bound->messages) > 0 && load_relaxed(&bound->bytes) >= (int64_t)size);
+    bool room =
+        bound == NULL || (load_relaxed(&bound->messages) > 0 && load_relaxed(&bound->bytes) >= (int64_t)size);
     if (bound != NULL && *deadline == 0)
         *deadline = deadline_after(clock_now(), bound->wait_ms);
-    *again = !room && bound != NULL && bound->policy == TR_OVERFLOW_WAIT && clock_now() < *deadline;
+    *again = !room && bound->policy == TR_OVERFLOW_WAIT && clock_now() < *deadline;
     if (!room && !*again)
         context_count(context, COUNT_LOST);
     read_end();

@@ -125,14 +125,13 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
         return TR_ESTOPPED;
     struct actor *self = actor_here(context);
     int status = send(context, self, to, kind, tag, body, size, message);
-    for (int64_t deadline = 0; UNLIKELY(status == TR_EFULL);) { /* bound: the receiver's overflow_wait_ms */
+    for (int64_t deadline = 0; UNLIKELY(status == MAILBOUND_WAITS);) { /* bound: the receiver's overflow_wait_ms */
         read_begin_apart();
         uint64_t pid = actor_resolve(to);
         read_end_apart();
-        if (!mailbound_wait(pid, size, &deadline))
-            break;
+        bool room = mailbound_wait(pid, size, &deadline);
         context = context_self();
-        status = send(context, self, to, kind, tag, body, size, message);
+        status = room ? send(context, self, to, kind, tag, body, size, message) : TR_EFULL;
     }
     context = context_self();
     if (LIKELY(self != NULL)) {
