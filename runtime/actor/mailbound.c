@@ -97,8 +97,7 @@ static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, in
     /* a name may belong to another process by now, one without a bound */
     bool bounded = actor != NULL && (load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0;
     struct bound *bound = bounded ? actor->cold->bound : NULL;
-    bool room =
-        bound == NULL || (load_relaxed(&bound->messages) > 0 && load_relaxed(&bound->bytes) >= (int64_t)size);
+    bool room = bound == NULL || (load_relaxed(&bound->messages) > 0 && load_relaxed(&bound->bytes) >= (int64_t)size);
     if (bound != NULL && *deadline == 0)
         *deadline = deadline_after(clock_now(), bound->wait_ms);
     *again = !room && bound->policy == TR_OVERFLOW_WAIT && clock_now() < *deadline;

@@ -7,8 +7,9 @@
 
 struct name_entry {
     struct cds_lfht_node node;
-    uint64_t hashed; /* (c) with PID_NAME_BIT */
-    uint64_t pid;    /* (c) */
+    uint64_t hashed;          /* (c) with PID_NAME_BIT */
+    uint64_t pid;             /* (c) */
+    _Atomic uint32_t leaving; /* 1: it is about to be deleted */
     struct retired retired;
     char text[]; /* (c) */
 };
@@ -19,8 +20,10 @@ static struct cds_lfht *table;   /* (c) while the runtime runs */
 static _Atomic int64_t count;    /* names */
 static _Atomic uint64_t buckets; /* a power of two; changed by whoever holds `resizing` */
 static _Atomic uint32_t resizing;
+static CACHE_ALIGNED _Atomic uint64_t removals; /* entries deleted so far, of all runtimes of this program */
 static uint64_t key[2]; /* (c) from the first use on: names may be hashed before the runtime starts */
-static pthread_once_t key_made = PTHREAD_ONCE_INIT;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static _Atomic uint32_t key_made;
 
 /* ---- SipHash-1-3 */
 
@@ -40,6 +43,20 @@ static inline void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
+static inline uint64_t four_bytes(const unsigned char *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* The last 0 to 7 bytes, the first of them lowest; those that are read twice are the same. */
+static inline uint64_t rest_of(const char *text, size_t size)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (size >= 4)
+        return four_bytes(at) | four_bytes(at + size - 4) << 8 * (size - 4);
+    return size == 0 ? 0 : at[0] | (uint64_t)at[size / 2] << 8 * (size / 2) | (uint64_t)at[size - 1] << 8 * (size - 1);
+}
+
 static uint64_t siphash(const char *text, size_t size)
 {
     uint64_t v[4] = { key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
@@ -52,9 +69,7 @@ static uint64_t siphash(const char *text, size_t size)
         sip_round(v);
         v[0] ^= word;
     }
-    uint64_t last = (uint64_t)size << 56;
-    for (size_t i = 0; i < size % 8; i++)
-        last |= (uint64_t)(unsigned char)text[8 * whole + i] << 8 * i;
+    uint64_t last = (uint64_t)size << 56 | rest_of(text + 8 * whole, size % 8);
     v[3] ^= last;
     sip_round(v);
     v[0] ^= last;
@@ -69,11 +84,13 @@ static void make_key(void)
     struct random random = { random_seed() };
     key[0] = random_next(&random);
     key[1] = random_next(&random) ^ random_seed();
+    store_release(&key_made, 1); /* [NK1] pairs with [NK2] */
 }
 
 API tr_pid tr_name(const char *name)
 {
-    pthread_once(&key_made, make_key);
+    if (UNLIKELY(load_acquire(&key_made) == 0)) /* [NK2] the key; pairs with [NK1] */
+        pthread_once(&key_once, make_key);
     return (tr_pid){ siphash(name, strlen(name)) | PID_NAME_BIT };
 }
 
@@ -103,16 +120,31 @@ void names_close(void)
 static struct name_entry *find(uint64_t hashed)
 {
     SIM_TOUCH(hashed);
+    SIM_POINT();
     struct cds_lfht_iter iter;
     cds_lfht_lookup(table, hashed, match, &hashed, &iter);
     struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
     return node == NULL ? NULL : CONTAINER_OF(node, struct name_entry, node);
 }
 
+static NOINLINE uint64_t find_and_remember(struct name_seen *seen, uint64_t hashed)
+{
+    uint64_t before = load_acquire(&removals); /* [NM2] pairs with [NM1] */
+    struct name_entry *entry = find(hashed);
+    if (entry == NULL)
+        return 0;
+    if (load_relaxed(&entry->leaving) == 0)
+        *seen = (struct name_seen){ hashed, entry->pid, before };
+    return entry->pid;
+}
+
 uint64_t names_find(uint64_t hashed)
 {
-    struct name_entry *entry = find(hashed);
-    return entry == NULL ? 0 : entry->pid;
+    SIM_TOUCH(hashed);
+    struct name_seen *seen = &context_self()->names_seen[hashed % NAMES_SEEN];
+    if (LIKELY(seen->hashed == hashed && seen->removals == load_acquire(&removals))) /* [NM3] pairs with [NM1] */
+        return seen->pid;
+    return find_and_remember(seen, hashed);
 }
 
 /* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here
@@ -143,6 +175,9 @@ static void free_entry(struct retired *item, void *context)
 static bool delete_entry(struct context *context, struct name_entry *entry)
 {
     SIM_TOUCH(entry->hashed);
+    store_relaxed(&entry->leaving, 1);
+    atomic_fetch_add_explicit(&removals, 1, memory_order_release); /* [NM1] pairs with [NM2] and [NM3] */
+    SIM_POINT();
     if (cds_lfht_del(table, &entry->node) != 0)
         return false;
     entry->retired.release = free_entry;
@@ -159,6 +194,7 @@ static int attach(struct context *context, struct name_entry *entry, struct acto
     int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC
                  : actor->name != NULL                              ? TR_ETAKEN
                                                                     : TR_OK;
+    SIM_POINT();
     if (status == TR_OK &&
         cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node) != &entry->node)
         status = TR_ETAKEN;
@@ -182,6 +218,7 @@ static int add_name(struct context *context, const char *name, struct actor *act
     cds_lfht_node_init(&entry->node);
     entry->hashed = tr_name(name).id;
     entry->pid = actor->pid;
+    store_relaxed(&entry->leaving, 0);
     memcpy(entry->text, name, size);
     TSAN_RELEASE(&table); /* pairs with the acquire in match */
     read_begin();

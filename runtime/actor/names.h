@@ -8,6 +8,14 @@
  * making and removal. Register: entry into the table first, then actor->name under LOCK, where EXITING or another name
  * sends it back. Release: whoever deletes the entry from the table frees it, after a grace period.
  *
+ * A thread remembers the few names that it has found, as long as no name is taken out of the table:
+ *     deleter   leaving = 1;  [NM1] removals + 1, release;  delete the entry
+ *     finder    [NM2] r = removals, acquire;  find the entry;  leaving == 0: remember pid and r
+ *     later     [NM3] removals == r, acquire:  the pid
+ * [NM1] pairs with [NM2]: who counts a removal sees that its entry is leaving; so what is remembered with r is in the
+ * table until removals is above r, and nobody can have seen the name gone, and told, before [NM3] sees that. New names
+ * change nothing, since nobody remembers that a name is free.
+ *
  * Progress: look-up wait-free, register and unregister lock-free but for the actor's LOCK. */
 #ifndef TROUPE_ACTOR_NAMES_H
 #define TROUPE_ACTOR_NAMES_H

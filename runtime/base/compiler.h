@@ -79,6 +79,7 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 #define SIM_USER_CODE()       ((void)0) /* a worker leaves the runtime for a process' code */
 #define SIM_PICK(worker)      NULL      /* the task that the worker runs next; NULL: whichever it finds */
 #define SIM_TOUCH(what)       ((void)0) /* somebody or something is looked up by its handle or name */
+#define SIM_POINT()           ((void)0) /* before an atomic operation inside of a library */
 #endif
 
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

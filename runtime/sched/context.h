@@ -23,6 +23,12 @@ enum slot_table { TABLE_PIDS, TABLE_REFS, TABLE_TIMERS, TABLE_SOCKETS, TABLE_COU
 
 enum counter { COUNT_SPAWNED, COUNT_EXITED, COUNT_LOST, COUNT_STEALS, COUNT_PARKS, COUNT_TAKEOVERS, COUNT_KINDS };
 
+/* What a thread has found by name (actor/names.c). */
+enum { NAMES_SEEN = 8 };
+struct name_seen {
+    uint64_t hashed, pid, removals;
+};
+
 struct context {
     struct pool *pool;                          /* (o) */
     struct worker *worker;                      /* (c) NULL: a foreign thread, or the watchdog */
@@ -35,6 +41,7 @@ struct context {
     bool foreign, closed;                       /* foreign: (c); closed by the stop, under the lock, while not inside */
     struct context *next, **link;               /* (l) all contexts, sched/context.c */
     struct slot_cache caches[TABLE_COUNT];
+    struct name_seen names_seen[NAMES_SEEN]; /* (o) */
     _Atomic uint64_t counters[COUNT_KINDS];
 };
 

@@ -54,6 +54,7 @@
 #define SIM_USER_CODE()       sim_user_code()
 #define SIM_PICK(worker)      sim_pick_task(worker)
 #define SIM_TOUCH(what)       sim_touch(what)
+#define SIM_POINT()           sim_point()
 
 /* ---- atomics: those of both compilers' <stdatomic.h>, and the builtins that queue/mailbox.h uses. A macro does not
  * expand inside of itself. */
