@@ -7,7 +7,7 @@
 #include "actor/spawn.h"
 
 #include "actor/end.h"
-#include "actor/handler.h"
+#include "actor/entry.h"
 #include "actor/mailbound.h"
 #include "actor/names.h"
 #include "actor/relation.h"
