@@ -1,7 +1,6 @@
 /* sockets_test.c: what the system may say to sockets at any time: interrupted calls, connections that failed while they
- * waited, no descriptors, no memory, errors of every kind. */
-#include "refuse.h"
-#include "rules/socket_peer.h"
+ * waited, no descriptors, no memory, errors of every kind. In active mode: sockets_active_test.c. */
+#include "socket_run.h"
 
 #include "actor/actor.h"
 #include "actor/socket_address.h"
@@ -9,12 +8,9 @@
 #include "memory/pool.h"
 #include "memory/source.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
-#include <time.h>
 
 WRAP(int, socket, (int family, int type, int protocol), (family, type, protocol), -1)
 WRAP(int, bind, (int fd, const struct sockaddr *at, socklen_t size), (fd, at, size), -1)
@@ -24,25 +20,9 @@ WRAP(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to,
 WRAP(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags), -1)
 WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags), -1)
 WRAP(int, getsockname, (int fd, struct sockaddr *name, socklen_t *size), (fd, name, size), -1)
-WRAP(int, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument), -1)
 WRAP(int, lstat, (const char *path, struct stat *there), (path, there), -1)
 WRAP(int, unlink, (const char *path), (path), -1)
-WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), -1)
 WRAP(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event), -1)
-
-static void run_once(tr_entry *body)
-{
-    int before = descriptors();
-    const tr_config config = { .workers = 2, .log_level = TR_ERROR };
-    CHECK_EQ(tr_main(&config, body, NULL, 0), 0);
-    CHECK_EQ(descriptors(), before);
-}
-
-static void rest(int64_t ms)
-{
-    struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-    nanosleep(&pause, NULL);
-}
 
 /* ---- accepting */
 
@@ -230,153 +210,6 @@ static void interrupted_body(const tr_msg *unused)
 
 TEST(refused_sockets, interrupted_reads_and_writes_go_on) { run_once(interrupted_body); }
 
-/* ---- active mode */
-
-static const tr_socket_event *next_event(tr_socket socket)
-{
-    const tr_msg *message = tr_receive_match(&(tr_match){ .tag = TR_MSG_SOCKET }, LONG_MS);
-    CHECK(message != NULL);
-    const tr_socket_event *event = tr_body(message);
-    CHECK(event->socket.id == socket.id);
-    return event;
-}
-
-static void active_body(const tr_msg *unused)
-{
-    (void)unused;
-    tr_socket here;
-    int peer;
-    make_half_pair(&here, &peer);
-    REFUSE(timerfd_create, 1, EMFILE);
-    CHECK_EQ(tr_socket_active(here, 10), TR_ELIMIT);
-    REFUSE(epoll_ctl, 1, ENOSPC);
-    CHECK_EQ(tr_socket_active(here, 10), TR_ELIMIT);
-    CHECK_EQ(tr_socket_active(here, 10), TR_OK);
-    REFUSE(recv, 2, EINTR);
-    REFUSE(ioctl, 3, EINVAL); /* how much there is, is not known: byte by byte until it is */
-    peer_send(peer, "abcd", 4);
-    size_t have = 0;
-    for (const char *expected = "abcd"; have < 4;) {
-        const tr_socket_event *event = next_event(here);
-        CHECK_EQ(event->what, TR_SOCKET_DATA);
-        CHECK(memcmp(event + 1, expected + have, event->size) == 0);
-        have += event->size;
-    }
-    CHECK_EQ(REFUSED(recv), 2);
-    CHECK_EQ(REFUSED(ioctl), 3);
-    REFUSE(recv, 1, ETIMEDOUT); /* keep-alive found nobody */
-    peer_send(peer, "e", 1);
-    const tr_socket_event *event = next_event(here);
-    CHECK_EQ(event->what, TR_SOCKET_ERROR);
-    CHECK_EQ(event->error, ETIMEDOUT);
-    CHECK_EQ(tr_socket_error(here), ETIMEDOUT);
-    close(peer);
-}
-
-TEST(refused_sockets, active_mode_goes_on_after_an_interrupt_and_ends_with_an_error) { run_once(active_body); }
-
-static void active_listener_body(const tr_msg *unused)
-{
-    (void)unused;
-    tr_socket listener = must_listen("tcp://127.0.0.1:0");
-    char byte;
-    CHECK_EQ(tr_socket_active(listener, 10), TR_OK);
-    REFUSE(epoll_ctl, 1, ENOSPC); /* the connection can't be watched: it is closed */
-    int lost = peer_connect(tr_socket_port(listener));
-    CHECK_EQ(peer_receive(lost, &byte, 1), 0);
-    close(lost);
-    CHECK_EQ(REFUSED(epoll_ctl), 1);
-    int peer = peer_connect(tr_socket_port(listener)); /* the next one is served */
-    CHECK_EQ(next_event(listener)->what, TR_SOCKET_CONNECTION);
-    REFUSE(accept4, 1, EINVAL);
-    int other = peer_connect(tr_socket_port(listener));
-    const tr_socket_event *event = next_event(listener);
-    CHECK_EQ(event->what, TR_SOCKET_ERROR);
-    CHECK_EQ(event->error, EINVAL);
-    tr_socket connection;
-    CHECK_EQ(tr_accept(listener, LONG_MS, &connection), TR_OK); /* passive since then */
-    close(peer);
-    close(other);
-}
-
-TEST(refused_sockets, an_active_listener_drops_what_it_can_not_watch_and_goes_on) { run_once(active_listener_body); }
-
-/* What a peer does while there is no memory, seen from a thread that needs none of Troupe's. */
-struct drought {
-    tr_pid receiver;
-    int port, peer;
-    bool ends;
-};
-
-static void *send_in_drought(void *arg)
-{
-    struct drought *drought = arg;
-    static char data[64 * 1024];
-    tr_process_info info;
-    do
-        CHECK_EQ(tr_peek(drought->receiver, &info), TR_OK);
-    while (info.status != TR_STATUS_WAITING);       /* it is waiting already: that needs nothing more */
-    source_fail_after(drought->ends ? 2 : 1, true); /* at the end: once after the look whether it has come */
-    if (drought->port != 0)
-        drought->peer = peer_connect(drought->port);
-    else if (drought->ends)
-        close(drought->peer);
-    else
-        peer_send(drought->peer, data, sizeof data);
-    rest(250);
-    CHECK(source_failed());
-    source_fail_after(0, false);
-    return NULL;
-}
-
-static void waits_on(const tr_msg *unused)
-{
-    (void)unused;
-    tr_receive_match(&(tr_match){ .tag = 1 }, LONG_MS);
-}
-
-static size_t read_all(tr_socket socket, size_t wanted)
-{
-    size_t have = 0;
-    while (have < wanted) {
-        const tr_socket_event *event = next_event(socket);
-        CHECK_EQ(event->what, TR_SOCKET_DATA);
-        have += event->size;
-    }
-    return have;
-}
-
-static void drought_body(const tr_msg *unused)
-{
-    (void)unused;
-    tr_socket here, listener;
-    pthread_t thread;
-    struct drought drought = { .receiver = tr_self() };
-    make_half_pair(&here, &drought.peer);
-    CHECK_EQ(tr_socket_active(here, 1000), TR_OK);
-    CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
-    CHECK_EQ(read_all(here, 64 * 1024), 64 * 1024);
-    pthread_join(thread, NULL);
-    if (!POOL_COUNTS) { /* a small message comes out of what the pools have */
-        close(drought.peer);
-        return;
-    }
-    drought.ends = true;
-    CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
-    CHECK_EQ(next_event(here)->what, TR_SOCKET_END);
-    pthread_join(thread, NULL);
-    drought.ends = false;
-    listener = must_listen("tcp://127.0.0.1:0");
-    drought.port = tr_socket_port(listener);
-    CHECK_EQ(tr_socket_active(listener, 1000), TR_OK);
-    CHECK_EQ(pthread_create(&thread, NULL, send_in_drought, &drought), 0);
-    CHECK_EQ(next_event(listener)->what, TR_SOCKET_CONNECTION);
-    pthread_join(thread, NULL);
-    close(drought.peer);
-}
-
-TEST(refused_sockets, what_arrives_while_there_is_no_memory_is_told_when_there_is) { run_once(drought_body); }
-
 /* ---- memory at each point of a call */
 
 static void memory_body(const tr_msg *unused)
@@ -464,6 +297,12 @@ TEST(refused_sockets, a_path_that_can_not_be_asked_or_removed_is_in_use) { run_o
 /* ---- gifts */
 
 static void ends(const tr_msg *unused) { (void)unused; }
+
+static void waits_on(const tr_msg *unused)
+{
+    (void)unused;
+    tr_receive_match(&(tr_match){ .tag = 1 }, LONG_MS);
+}
 
 static void gift_body(const tr_msg *unused)
 {
