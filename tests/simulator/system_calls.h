@@ -3,10 +3,7 @@
 #ifndef TROUPE_TESTS_SIMULATOR_SYSTEM_CALLS_H
 #define TROUPE_TESTS_SIMULATOR_SYSTEM_CALLS_H
 
-#include "harness.h"
-
-#include "sim/machine.h"
-#include "sim/system.h"
+#include "simulator/body.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -61,7 +58,7 @@ static const struct calls simulated = { sim_socket,      sim_bind,        sim_li
                                         sim_connect,     sim_recv,        sim_send,       sim_shutdown,
                                         sim_getsockname, sim_getpeername, sim_setsockopt, sim_getsockopt,
                                         sim_read,        sim_write,       sim_close,      simulated_waiting };
-static const struct calls *os; /* those of the body that runs */
+static const struct calls *os = &simulated; /* those of the body that runs */
 
 static inline void failed(const char *file, int line, const char *what)
 {
@@ -73,40 +70,13 @@ static inline void failed(const char *file, int line, const char *what)
 #define MUST(condition)     ((condition) ? (void)0 : failed(__FILE__, __LINE__, #condition))
 #define FAILS(call, number) MUST((call) == -1 && errno == (number))
 
-static void (*the_body)(void);
-static inline int run_body(void *unused)
-{
-    (void)unused;
-    os = &simulated;
-    the_body();
-    return 0;
-}
-
-/* Under some seeds: the body's own checks hold. */
-static inline void simulate_with(tr_sim_options options, void (*body)(void))
-{
-    the_body = body;
-    for (options.seed = 1; options.seed <= 10; options.seed++) {
-        tr_sim_result result;
-        if (tr_sim_try(&options, run_body, NULL, &result) != TR_OK)
-            harness_fail(__FILE__, __LINE__, "seed %d: %s", (int)options.seed, result.failure);
-    }
-}
-
 /* With the system's calls, and with the simulated ones on a network that is as fast as the loopback. */
 static inline void on_both(void (*body)(void))
 {
     os = &real;
     body();
+    os = &simulated;
     simulate_with((tr_sim_options){ .latency_ns = -1, .buffer_bytes = 65536 }, body);
-}
-
-static inline void expect_failure(void (*body)(void), const char *expected)
-{
-    tr_sim_result result;
-    the_body = body;
-    CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 1 }, run_body, NULL, &result), TR_ECALLBACK);
-    CHECK_STR(result.failure, expected);
 }
 
 /* ---- TCP */
