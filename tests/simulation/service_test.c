@@ -2,26 +2,13 @@
  * connections go on, and a SIGTERM at any time stops all of it. */
 #include "simulation/streams.h"
 
-#include <signal.h>
-#include <time.h>
-
 enum { PORT = 7000, USERS = 3, CALLS = 6 };
 
 static int listeners;
 
-static void connection(const tr_msg *arg)
-{
-    tr_socket socket = socket_of(arg);
-    char buffer[64];
-    size_t size;
-    while (tr_read(socket, buffer, sizeof buffer, TR_INFINITY, &size) == TR_OK)
-        if (tr_write(socket, buffer, size, TR_INFINITY) != TR_OK)
-            return;
-}
-
 static void take(tr_socket socket)
 {
-    const tr_child child = { .entry = connection, .arg = &socket, .arg_size = sizeof socket, .restart = TR_TEMPORARY };
+    const tr_child child = { .entry = echo_all, .arg = &socket, .arg_size = sizeof socket, .restart = TR_TEMPORARY };
     tr_pid pid;
     CHECK_EQ(tr_start_child(tr_name("connections"), &child, &pid), TR_OK);
     CHECK_EQ(tr_socket_give(socket, pid), TR_OK);
@@ -132,12 +119,7 @@ static void restless_user(const tr_msg *unused)
 static void terminate_later(void *arg)
 {
     (void)arg;
-    struct timespec pause = { .tv_nsec = 20000 };
-    while (listeners == 0) /* the runtime has its handler */
-        nanosleep(&pause, NULL);
-    pause.tv_nsec = (long)tr_sim_random(50000000);
-    nanosleep(&pause, NULL);
-    tr_sim_raise(SIGTERM);
+    terminate_within(50000000, &listeners);
 }
 
 /* The users are started after the service and stopped before it, or are stopped with their connections under way. */

@@ -12,6 +12,8 @@
 
 #include "harness.h"
 
+#include <signal.h>
+#include <time.h>
 #include <troupe/sim.h>
 #include <troupe/troupe.h>
 
@@ -91,6 +93,18 @@ UNUSED static void waiter(const tr_msg *arg)
     (void)arg;
     for (;;)
         tr_receive(TR_INFINITY);
+}
+
+/* From a thread of the simulator's: SIGTERM at some time within so many ns, once *begun says that the runtime has its
+ * handler. */
+UNUSED static void terminate_within(uint32_t ns, const int *begun)
+{
+    struct timespec pause = { .tv_nsec = 20000 };
+    while (*begun == 0)
+        nanosleep(&pause, NULL);
+    pause.tv_nsec = (long)tr_sim_random(ns);
+    nanosleep(&pause, NULL);
+    tr_sim_raise(SIGTERM);
 }
 
 #endif

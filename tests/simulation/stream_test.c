@@ -6,24 +6,17 @@
 
 enum { CLIENTS = 6, ROUNDS = 6, ECHO_MOST = 160 /* what a connection takes although nobody reads */ };
 
-static void echo(const tr_msg *arg)
-{
-    tr_socket socket = socket_of(arg);
-    char buffer[700];
-    size_t size;
-    while (tr_read(socket, buffer, sizeof buffer, TR_INFINITY, &size) == TR_OK)
-        if (tr_write(socket, buffer, size, TR_INFINITY) != TR_OK)
-            return;
-}
-
-static void echo_server(const tr_msg *arg)
+/* Tells its port, and gives each connection to a new process. */
+static void serve(const tr_msg *arg, tr_entry *connection)
 {
     tr_socket listener = must_listen(0);
     int port = tr_socket_port(listener);
     tr_send(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), READY, &port, sizeof port);
     for (;;)
-        give_to_new(must_accept(listener), echo);
+        give_to_new(must_accept(listener), connection);
 }
+
+static void echo_server(const tr_msg *arg) { serve(arg, echo_all); }
 
 static int start_server(tr_entry *server, tr_pid *pid)
 {
@@ -104,14 +97,7 @@ static void visited(const tr_msg *arg)
     misbehave(socket_of(arg));
 }
 
-static void visited_server(const tr_msg *arg)
-{
-    tr_socket listener = must_listen(0);
-    int port = tr_socket_port(listener);
-    tr_send(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), READY, &port, sizeof port);
-    for (;;)
-        give_to_new(must_accept(listener), visited);
-}
+static void visited_server(const tr_msg *arg) { serve(arg, visited); }
 
 static void visitor(const tr_msg *arg)
 {

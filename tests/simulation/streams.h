@@ -96,6 +96,17 @@ UNUSED static tr_pid give_to_new(tr_socket socket, tr_entry *entry)
 
 static inline tr_socket socket_of(const tr_msg *arg) { return *(const tr_socket *)tr_expect(arg, sizeof(tr_socket)); }
 
+/* Its start argument is a socket, its own by and by, or never: sends back what comes until that is over. */
+UNUSED static void echo_all(const tr_msg *arg)
+{
+    tr_socket socket = socket_of(arg);
+    char buffer[700];
+    size_t size;
+    while (tr_read(socket, buffer, sizeof buffer, TR_INFINITY, &size) == TR_OK)
+        if (tr_write(socket, buffer, size, TR_INFINITY) != TR_OK)
+            return;
+}
+
 static inline int port_of(const tr_msg *arg) { return *(const int *)tr_expect(arg, sizeof(int)); }
 
 /* Waits until each of them has ended by itself. */

@@ -1,8 +1,6 @@
 /* time_test.c: virtual time, stalled threads, signals and memory that runs out. */
 #include "simulation/simulate.h"
 
-#include <signal.h>
-
 #define HOUR_MS (INT64_C(3600) * 1000)
 
 /* ---- a day of timers */
@@ -235,12 +233,7 @@ static const tr_child children[] = { CHILD(0), CHILD(1), CHILD(2) };
 static void terminate_soon(void *arg)
 {
     (void)arg;
-    struct timespec pause = { .tv_nsec = 20000 };
-    while (begun == 0) /* the runtime has its handler */
-        nanosleep(&pause, NULL);
-    pause.tv_nsec = (long)tr_sim_random(3000000);
-    nanosleep(&pause, NULL);
-    tr_sim_raise(SIGTERM);
+    terminate_within(3000000, &begun);
 }
 TEST(time, sigterm_at_any_time_stops_the_children_in_order)
 {

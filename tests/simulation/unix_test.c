@@ -150,17 +150,6 @@ SIM_TEST(unix_sockets, who_serves_a_user_that_crashes_hears_of_it,
 
 static int listeners;
 
-/* The socket is its own by and by, or never. */
-static void serve_one(const tr_msg *arg)
-{
-    tr_socket socket = socket_of(arg);
-    char buffer[64];
-    size_t size;
-    while (tr_read(socket, buffer, sizeof buffer, TR_INFINITY, &size) == TR_OK)
-        if (tr_write(socket, buffer, size, TR_INFINITY) != TR_OK)
-            return;
-}
-
 /* The one before has ended, and its path is free, or stale: else this fails. */
 static void serve(const tr_msg *unused)
 {
@@ -169,7 +158,7 @@ static void serve(const tr_msg *unused)
     listeners++;
     tr_started();
     for (;;)
-        give_to_new(must_accept(listener), serve_one);
+        give_to_new(must_accept(listener), echo_all);
 }
 
 static const tr_spawn_options serve_options = { .label = "listener" };
