@@ -51,6 +51,50 @@ static int limit(int status)
     return (status == TR_ESTART || status == TR_EDOWN) && is_limit ? TR_ENOMEM : status;
 }
 
+/* ---- calls that several try */
+
+UNUSED static int try_send(void) { return tr_send(idle, WORD, "x", 1); }
+UNUSED static int try_call(void)
+{
+    char state[STATE];
+    return tr_call(server, QUESTION, NULL, 0, state, sizeof state, TR_INFINITY);
+}
+UNUSED static int try_call_msg(void)
+{
+    tr_msg *reply = NULL;
+    int status = tr_call_msg(server, QUESTION, NULL, 0, TR_INFINITY, &reply);
+    CHECK((reply != NULL) == (status == TR_OK));
+    tr_drop(reply);
+    return status;
+}
+UNUSED static int try_receive(void)
+{
+    CHECK(tr_receive(1) == NULL);
+    return TR_OK;
+}
+UNUSED static int try_sleep(void)
+{
+    int64_t begin = tr_now_ns();
+    tr_sleep(2);
+    CHECK(tr_now_ns() - begin >= 2000000);
+    return TR_OK;
+}
+static int seven(void *arg)
+{
+    (void)arg;
+    return 7;
+}
+UNUSED static int try_blocking(void)
+{
+    int result = tr_blocking(seven, NULL);
+    return result == 7 ? TR_OK : result;
+}
+UNUSED static int try_info(void)
+{
+    tr_process_info info;
+    return tr_info(idle, &info);
+}
+
 /* ---- in a process, n after n */
 
 struct attempt {

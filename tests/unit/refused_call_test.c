@@ -26,7 +26,6 @@ static int try_new(void)
     return given(body);
 }
 
-static int try_send(void) { return tr_send(idle, WORD, "x", 1); }
 static int try_send_large(void)
 {
     static const char body[LARGE];
@@ -93,18 +92,6 @@ static int try_exit_signal(void)
 
 /* ---- calls that wait */
 
-static int try_call(void)
-{
-    char state[STATE];
-    return tr_call(server, QUESTION, NULL, 0, state, sizeof state, TR_INFINITY);
-}
-static int try_call_msg(void)
-{
-    tr_msg *reply = NULL;
-    int status = tr_call_msg(server, QUESTION, NULL, 0, TR_INFINITY, &reply);
-    CHECK((reply != NULL) == (status == TR_OK));
-    return status;
-}
 static int try_request(void)
 {
     tr_msg *reply = NULL;
@@ -118,26 +105,6 @@ static int try_multi_call(void)
     const tr_pid servers[] = { server, server };
     int answered = tr_multi_call(servers, 2, QUESTION, NULL, 0, TR_INFINITY, statuses, replies);
     return answered < 0 ? answered : answered == 2 ? TR_OK : TR_ENOMEM;
-}
-static int try_sleep(void)
-{
-    tr_sleep(1);
-    return TR_OK;
-}
-static int try_receive(void)
-{
-    CHECK(tr_receive(1) == NULL);
-    return TR_OK;
-}
-static int seven(void *arg)
-{
-    (void)arg;
-    return 7;
-}
-static int try_blocking(void)
-{
-    int result = tr_blocking(seven, NULL);
-    return result == 7 ? TR_OK : result;
 }
 
 /* ---- timers */
@@ -177,11 +144,6 @@ static int try_cancel_async(void)
 
 /* ---- questions */
 
-static int try_info(void)
-{
-    tr_process_info info;
-    return tr_info(idle, &info);
-}
 static int try_lists(void)
 {
     tr_pid *list;

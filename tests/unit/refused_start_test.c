@@ -246,25 +246,6 @@ static int thread_refusals(int (*act)(void))
     }
 }
 
-static int try_send(void) { return tr_send(idle, WORD, "x", 1); }
-static int try_call(void)
-{
-    char state[STATE];
-    return tr_call(server, QUESTION, NULL, 0, state, sizeof state, TR_INFINITY);
-}
-static int try_call_msg(void)
-{
-    tr_msg *reply = NULL;
-    int status = tr_call_msg(server, QUESTION, NULL, 0, TR_INFINITY, &reply);
-    CHECK((reply != NULL) == (status == TR_OK));
-    tr_drop(reply);
-    return status;
-}
-static int try_info(void)
-{
-    tr_process_info info;
-    return tr_info(idle, &info);
-}
 static int try_alloc(void)
 {
     void *memory = tr_alloc(100);

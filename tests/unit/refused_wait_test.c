@@ -8,44 +8,10 @@
 
 enum { MANY = 600 }; /* more than there are stacks in a region: then the next one needs memory */
 
-static int try_receive(void)
-{
-    CHECK(tr_receive(1) == NULL);
-    return TR_OK;
-}
-static int try_sleep(void)
-{
-    int64_t begin = tr_now_ns();
-    tr_sleep(2);
-    CHECK(tr_now_ns() - begin >= 2000000);
-    return TR_OK;
-}
-static int seven(void *arg)
-{
-    (void)arg;
-    return 7;
-}
-static int try_blocking(void)
-{
-    int result = tr_blocking(seven, NULL);
-    return result == 7 ? TR_OK : result;
-}
 static int try_yield(void)
 {
     tr_yield();
     return TR_OK;
-}
-static int try_call(void)
-{
-    char state[STATE];
-    return tr_call(server, QUESTION, NULL, 0, state, sizeof state, TR_INFINITY);
-}
-static int try_call_msg(void)
-{
-    tr_msg *reply = NULL;
-    int status = tr_call_msg(server, QUESTION, NULL, 0, TR_INFINITY, &reply);
-    CHECK((reply != NULL) == (status == TR_OK));
-    return status;
 }
 static int try_start(void)
 {
@@ -54,11 +20,6 @@ static int try_start(void)
     if (status == TR_OK)
         tr_exit_signal(pid, TR_KILL);
     return status;
-}
-static int try_info(void)
-{
-    tr_process_info info;
-    return tr_info(idle, &info);
 }
 static tr_pid narrow; /* has room for one */
 static int try_call_narrow(void)
