@@ -1,11 +1,10 @@
 /* machine_test.c: what the machine may be like: its cores and their quota, a kernel without the newer calls, without
  * guard pages, without chance. Each test is a process of its own, so what is found out once is found out anew. */
 #include "refuse.h"
+#include "unit/polling.h"
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "sched/context.h"
-#include "sched/poller.h"
 #include "sched/scheduler.h"
 #include "sched/stack.h"
 
@@ -166,32 +165,6 @@ TEST(machine, where_no_page_can_be_protected_there_are_canaries)
 
 /* ---- an older kernel's poller */
 
-static struct context own;
-
-static void begin(void)
-{
-    CHECK(context_tables_open(1024));
-    CHECK(reclaim_start(RECLAIM_THREAD, NULL, NULL));
-    CHECK(context_open(&own, NULL, 0));
-    CHECK_EQ(poller_start(), TR_OK);
-}
-
-static void end(void)
-{
-    poller_stop();
-    context_close(&own);
-    reclaim_stop(&own);
-    context_tables_close();
-}
-
-static void *ring_soon(void *unused)
-{
-    const struct timespec rest = { .tv_nsec = 20 * 1000 * 1000 };
-    nanosleep(&rest, NULL);
-    poller_interrupt();
-    return unused;
-}
-
 TEST(machine, without_exact_waits_the_poller_sleeps_whole_milliseconds_and_is_never_early)
 {
     REFUSE(syscall, 1000, ENOSYS);
@@ -203,10 +176,10 @@ TEST(machine, without_exact_waits_the_poller_sleeps_whole_milliseconds_and_is_ne
     }
     CHECK_EQ(REFUSED(syscall), 1); /* it is not asked again */
     pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, ring_soon, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, ring_later, NULL), 0);
     CHECK_EQ(poller_wait(INT64_MAX / 2), 0); /* longer than the call can say */
     pthread_join(thread, NULL);
-    CHECK_EQ(pthread_create(&thread, NULL, ring_soon, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, ring_later, NULL), 0);
     CHECK_EQ(poller_wait(-1), 0);
     pthread_join(thread, NULL);
     REFUSE(epoll_wait, 1, EINTR);

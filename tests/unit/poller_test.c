@@ -1,10 +1,7 @@
 /* poller_test.c: the poller alone: events, stale events, sleeping and ringing. */
-#include "harness.h"
+#include "unit/polling.h"
 
 #include "base/clock.h"
-#include "memory/reclaim.h"
-#include "sched/context.h"
-#include "sched/poller.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -12,27 +9,6 @@
 #include <time.h>
 #include <troupe/base.h>
 #include <unistd.h>
-
-/* ---- a runtime of nothing but contexts */
-
-static struct context own;
-
-static void begin(void)
-{
-    CHECK(context_tables_open(1024));
-    CHECK(reclaim_start(RECLAIM_THREAD, NULL, NULL));
-    CHECK(context_open(&own, NULL, 0));
-    CHECK_EQ(poller_start(), TR_OK);
-}
-
-static void end(void)
-{
-    CHECK(!poller_used());
-    poller_stop();
-    context_close(&own);
-    reclaim_stop(&own);
-    context_tables_close();
-}
 
 struct probe {
     struct poll_source source; /* first */
@@ -227,14 +203,6 @@ TEST(poller, no_ring_is_lost_between_the_last_look_and_the_sleep)
     for (int i = 0; i < RINGERS; i++)
         pthread_join(ringers[i], NULL);
     end();
-}
-
-static void *ring_later(void *unused)
-{
-    const struct timespec rest = { .tv_nsec = 20 * 1000 * 1000 };
-    nanosleep(&rest, NULL);
-    poller_interrupt();
-    return unused;
 }
 
 TEST(poller, a_ring_wakes_a_sleeper)
