@@ -2,46 +2,15 @@
 #ifndef TROUPE_TESTS_RULES_FAULT_CHILD_H
 #define TROUPE_TESTS_RULES_FAULT_CHILD_H
 
+#include "child.h"
 #include "fault_kinds.h"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 UNUSED static void wild_read_only(void)
 {
     nowhere = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     write_null();
-}
-
-struct outcome {
-    int status;
-    char text[20000];
-};
-
-/* Runs the body, which does not return, in a child. */
-static struct outcome *without_runtime_in_child(void (*body)(void))
-{
-    static struct outcome outcome;
-    int ends[2];
-    CHECK_EQ(pipe(ends), 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        alarm(60);
-        body();
-    }
-    close(ends[1]);
-    size_t used = 0;
-    for (ssize_t got; (got = read(ends[0], outcome.text + used, sizeof outcome.text - 1 - used)) > 0;)
-        used += (size_t)got;
-    outcome.text[used] = '\0';
-    close(ends[0]);
-    CHECK_EQ(waitpid(child, &outcome.status, 0), child);
-    return &outcome;
 }
 
 static tr_faults policy;

@@ -1,5 +1,6 @@
 /* foreign_test.c: threads that are not the runtime's (D17): what they may do, eight at once, beside processes and
  * across stops. */
+#include "child.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -304,34 +305,25 @@ static void link_from_outside(void) { CHECK_EQ(tr_link(tr_spawn(waiter, NULL, 0)
 static void receive_outside(void) { tr_receive(0); }
 static void trap_outside(void) { tr_trap_exit(true); }
 
+static void (*misuse)(void);
+static void boot_and_misuse(void)
+{
+    signal(SIGABRT, SIG_DFL);
+    if (tr_boot(&quiet) != TR_OK)
+        _exit(9);
+    misuse();
+    _exit(8);
+}
+
 TEST(foreign, links_monitors_and_receives_are_misuse_that_says_so)
 {
     if (HARNESS_SIMULATED)
         SKIP("a simulation has no other processes");
     static void (*const wrongs[])(void) = { monitor_from_outside, link_from_outside, receive_outside, trap_outside };
     for (size_t i = 0; i < TR_COUNT(wrongs); i++) {
-        int ends[2];
-        CHECK_EQ(pipe(ends), 0);
-        pid_t child = fork();
-        CHECK(child >= 0);
-        if (child == 0) {
-            dup2(ends[1], STDERR_FILENO);
-            signal(SIGABRT, SIG_DFL);
-            if (tr_boot(&quiet) != TR_OK)
-                _exit(9);
-            wrongs[i]();
-            _exit(8);
-        }
-        close(ends[1]);
-        char text[2000];
-        size_t used = 0;
-        for (ssize_t got; (got = read(ends[0], text + used, sizeof text - 1 - used)) > 0;)
-            used += (size_t)got;
-        text[used] = '\0';
-        close(ends[0]);
-        int status;
-        CHECK_EQ(waitpid(child, &status, 0), child);
-        CHECK(strstr(text, "troupe: tr_") != NULL && strstr(text, "process") != NULL);
-        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        misuse = wrongs[i];
+        const struct outcome *outcome = without_runtime_in_child(boot_and_misuse);
+        CHECK(strstr(outcome->text, "troupe: tr_") != NULL && strstr(outcome->text, "process") != NULL);
+        CHECK(WIFSIGNALED(outcome->status) && WTERMSIG(outcome->status) == SIGABRT);
     }
 }

@@ -1,6 +1,7 @@
 /* socket_edges_test.c: sockets at the edges of the contract: who may call, paths that change under a listener, gifts
  * and modes that change while somebody else is at it. */
 #include "socket_peer.h"
+#include "unix_path.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,7 +34,7 @@ static void argument_body(const tr_msg *unused)
 {
     (void)unused;
     tr_socket listener = must_listen("tcp://127.0.0.1:0"), here, there, other;
-    char byte, address[TR_ADDRESS_MOST];
+    char byte, text[TR_ADDRESS_MOST];
     size_t size;
     make_pair(&here, &there);
     CHECK_EQ(tr_read(here, &byte, 1, 0, NULL), TR_EINVAL);
@@ -45,10 +46,10 @@ static void argument_body(const tr_msg *unused)
     CHECK_EQ(tr_listen("tcp://127.0.0.1:0", NULL), TR_EINVAL);
     CHECK_EQ(tr_listen("tcp://127.0.0.1:000001", &other), TR_EINVAL);
     CHECK_EQ(tr_listen("tcp://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1", &other), TR_EINVAL);
-    CHECK_EQ(tr_socket_peer(here, address, 0), TR_EINVAL);
-    CHECK_EQ(tr_socket_peer(here, NULL, sizeof address), TR_EINVAL);
-    CHECK_EQ(tr_socket_peer(here, address, 4), TR_EINVAL); /* too short for the text */
-    CHECK_EQ(tr_write(here, "y", 1, LONG_MS), TR_OK);      /* none of it did harm */
+    CHECK_EQ(tr_socket_peer(here, text, 0), TR_EINVAL);
+    CHECK_EQ(tr_socket_peer(here, NULL, sizeof text), TR_EINVAL);
+    CHECK_EQ(tr_socket_peer(here, text, 4), TR_EINVAL); /* too short for the text */
+    CHECK_EQ(tr_write(here, "y", 1, LONG_MS), TR_OK);   /* none of it did harm */
     CHECK_EQ(tr_read(there, &byte, 1, LONG_MS, &size), TR_OK);
     CHECK_EQ(byte, 'y');
     tr_close(listener);
@@ -62,7 +63,7 @@ static void reset_body(const tr_msg *unused)
     (void)unused;
     tr_socket here;
     int peer;
-    char byte, address[TR_ADDRESS_MOST];
+    char byte, text[TR_ADDRESS_MOST];
     size_t size;
     const struct linger reset = { .l_onoff = 1 };
     make_half_pair(&here, &peer);
@@ -72,7 +73,7 @@ static void reset_body(const tr_msg *unused)
     CHECK_EQ(tr_shutdown_write(here), TR_EIO);
     CHECK_EQ(tr_socket_error(here), ENOTCONN);
     CHECK_EQ(tr_read(here, &byte, 1, LONG_MS, &size), TR_EEND);
-    CHECK_EQ(tr_socket_peer(here, address, sizeof address), TR_EIO);
+    CHECK_EQ(tr_socket_peer(here, text, sizeof text), TR_EIO);
     CHECK_EQ(tr_socket_error(here), ENOTCONN);
     CHECK(tr_socket_port(here) > 0); /* its own end is still there */
 }
@@ -80,16 +81,6 @@ static void reset_body(const tr_msg *unused)
 TEST(socket_edges, a_connection_that_was_reset_has_no_peer) { run_as_root(reset_body); }
 
 /* ---- Unix paths */
-
-static char directory[64], path[96], address[128];
-
-static void make_path(void)
-{
-    snprintf(directory, sizeof directory, "%s", "/tmp/troupe-socket-XXXXXX");
-    CHECK(mkdtemp(directory) != NULL);
-    snprintf(path, sizeof path, "%s/here", directory);
-    snprintf(address, sizeof address, "unix://%s", path);
-}
 
 static int bound_to(const char *at)
 {

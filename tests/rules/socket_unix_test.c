@@ -1,18 +1,9 @@
 /* socket_unix_test.c: Unix sockets: the same calls, and what becomes of the path. */
 #include "socket_peer.h"
+#include "unix_path.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
-
-static char directory[64], path[96], address[128];
-
-static void make_path(void)
-{
-    snprintf(directory, sizeof directory, "%s", "/tmp/troupe-socket-XXXXXX");
-    CHECK(mkdtemp(directory) != NULL);
-    snprintf(path, sizeof path, "%s/here", directory);
-    snprintf(address, sizeof address, "unix://%s", path);
-}
 
 static void remove_path(void)
 {

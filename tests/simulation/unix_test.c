@@ -2,21 +2,13 @@
  * several at once. */
 #include "simulation/streams.h"
 
+#include "rules/unix_path.h"
+
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 enum { USERS = 3, BYTES = 3000, ROUNDS = 8, RIVALS = 3 };
-
-static char directory[64], path[96], address[128];
-
-static void make_path(void)
-{
-    snprintf(directory, sizeof directory, "%s", "/tmp/troupe-simulated-XXXXXX");
-    CHECK(mkdtemp(directory) != NULL);
-    snprintf(path, sizeof path, "%s/here", directory);
-    snprintf(address, sizeof address, "unix://%s", path);
-}
 
 /* Nobody has left the path. */
 static void remove_directory(void)
