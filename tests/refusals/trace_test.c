@@ -1,6 +1,7 @@
 /* trace_test.c: the flight recorder without memory, on a full disk, with settings that make no sense; and what it prints
  * of events that make none. */
 #include "refuse.h"
+#include "simulator/said.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -45,20 +46,9 @@ static off_t file_size(void)
 /* What `say` writes to stderr. */
 static const char *said(void (*say)(void))
 {
-    static char text[8192];
-    FILE *file = tmpfile();
-    int before = dup(STDERR_FILENO);
-    CHECK(file != NULL && before >= 0);
-    fflush(stderr);
-    CHECK(dup2(fileno(file), STDERR_FILENO) >= 0);
+    listen_to_stderr();
     say();
-    fflush(stderr);
-    CHECK(dup2(before, STDERR_FILENO) >= 0);
-    close(before);
-    rewind(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    return text;
+    return what_was_said();
 }
 
 /* ---- settings */
@@ -67,7 +57,7 @@ static void bad_classes(void) { use("life,,lief,run,none,off", "64", NULL); }
 
 TEST(refused_trace, classes_that_do_not_exist_are_named_and_the_others_hold)
 {
-    const char *text = said(bad_classes);
+    said(bad_classes);
     CHECK(strstr(text, "'lief'") != NULL && strstr(text, "'off'") != NULL);
     CHECK(strstr(text, "'none'") == NULL && strstr(text, "''") == NULL);
     CHECK(trace_on(TRACE_SPAWN) && trace_on(TRACE_RUN_BEGIN));
@@ -237,7 +227,7 @@ TEST(refused_trace, events_without_a_name_or_a_text_print_and_long_ones_are_cut)
     trace_put(printed, (enum trace_kind)0x7f, 41);
     trace_put(printed, TRACE_LABEL, 0);
     trace_put(printed, TRACE_LABEL, (uintptr_t)label);
-    const char *text = said(print_all);
+    said(print_all);
     CHECK(strstr(text, ": ? 41\n") != NULL);
     CHECK(strstr(text, ": label \n") != NULL);
     CHECK(strstr(text, "zzzzzzzz") != NULL);
@@ -251,12 +241,11 @@ TEST(refused_trace, printing_stops_where_nobody_reads)
     printed = trace_ring_create(0);
     for (uint64_t i = 0; i < 9; i++)
         trace_event(printed, TRACE_SEND, i);
-    const char *text = said(
-        print_all); /* the oldest place is the next to be written: it may be torn, and is left out */
+    said(print_all); /* the oldest place is the next to be written: it may be torn, and is left out */
     CHECK(strstr(text, "<0.5.0>") == NULL && strstr(text, "<0.6.0>") != NULL && strstr(text, "<0.8.0>") != NULL);
     atomic_store(&write_answer, -1);
     REFUSE_AFTER(write, 1, 1, EPIPE);
-    text = said(print_all);
+    said(print_all);
     CHECK(strstr(text, "<0.6.0>") != NULL && strstr(text, "<0.7.0>") == NULL && strstr(text, "<0.8.0>") == NULL);
     trace_finish();
 }
