@@ -36,28 +36,7 @@ def after_a_half_close_the_rest_comes_back(echo):
 
 
 def the_load_generator_is_answered(echo):
-    out = subprocess.run(
-        [
-            f"{BIN}/load",
-            "--protocol",
-            "echo",
-            "--port",
-            str(echo.port),
-            "--rate",
-            "500",
-            "--seconds",
-            "1",
-            "--warm-up",
-            "0.1",
-            "--connections",
-            "8",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    line = json.loads(out)
-    assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
+    line = service.load(BIN, "echo", echo.port)
     assert sum(count for _, count in line["histogram"]) == line["answered"], line
 
 

@@ -1,7 +1,6 @@
 """hello.py BIN: the HTTP service under Python's own client, by hand where that would not make the mistake, and under
 the load generator (and wrk, where it is installed)."""
 import http.client
-import json
 import re
 import shutil
 import subprocess
@@ -83,28 +82,7 @@ def a_mistake_is_answered_and_ends_the_connection(hello):
 
 
 def load_is_answered(hello):
-    out = subprocess.run(
-        [
-            f"{BIN}/load",
-            "--protocol",
-            "http",
-            "--port",
-            str(hello.port),
-            "--rate",
-            "500",
-            "--seconds",
-            "1",
-            "--warm-up",
-            "0.1",
-            "--connections",
-            "8",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    line = json.loads(out)
-    assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
+    service.load(BIN, "http", hello.port)
     if shutil.which("wrk") is None:
         print("skipped by name: wrk: it is not installed")
         return

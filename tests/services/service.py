@@ -1,5 +1,6 @@
 """service.py: starts a service of bench/services for a test and stops it in order; waits for events, not for time."""
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -54,3 +55,12 @@ def rest(connection):
         if not more:
             return data
         data += more
+
+
+def load(folder, protocol, port):
+    """What the load generator says of a second of requests, all of which were answered."""
+    options = {"protocol": protocol, "port": port, "rate": 500, "seconds": 1, "warm-up": 0.1, "connections": 8}
+    command = [f"{folder}/load", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    line = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
+    return line
