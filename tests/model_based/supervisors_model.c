@@ -107,7 +107,7 @@ static void new_supervisor(const int *arguments)
     if (status == TR_OK)
         settle(true);
     else
-        compare_events(true);
+        compare_events(true, ids, monitors);
 }
 
 static void set_plan(int slot, int what)

@@ -13,16 +13,6 @@ static struct plan real_plans[SLOTS];
 static tr_pid pids[SLOTS]; /* of the latest child, by slot */
 static tr_pid seen[SLOTS]; /* the one that the driver has looked at last, and its monitor of it */
 static tr_ref monitors[SLOTS];
-static int real_events[EVENTS_MOST];
-static int real_event_count, real_events_begun; /* atomic: those that are written down; those that have a place */
-
-static void note(int what)
-{
-    int at = __atomic_fetch_add(&real_events_begun, 1, __ATOMIC_RELAXED); /* relaxed: only a place */
-    if (at < EVENTS_MOST)
-        real_events[at] = what;
-    __atomic_fetch_add(&real_event_count, 1, __ATOMIC_RELEASE); /* release: the event; pairs in compare_events */
-}
 
 static void note_end(void *slot) { note((int)((struct plan *)slot - real_plans) + ENDED); }
 
@@ -57,31 +47,6 @@ static int start(const tr_msg *arg, tr_pid *pid)
 static tr_pid real; /* the supervisor */
 static tr_ref real_down;
 static size_t processes;
-
-static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-/* Those who must have ended have; and everything in the model's order: but under some supervisors' and a killed one's
- * end, where all children end at once. */
-static void compare_events(bool ordered)
-{
-    for (int i = 0; i < gone_count; i++)
-        expect_down(monitors[gone[i].slot], &gone[i].reason);
-    gone_count = 0;
-    for (struct patience p = { 0 };
-         __atomic_load_n(&real_event_count, __ATOMIC_ACQUIRE) < event_count;) /* acquire: pairs in note */
-        model_wait(&p, "a start or an end of a child");
-    EXPECT_EQ(real_event_count, event_count);
-    if (!ordered) {
-        qsort(real_events, (size_t)event_count, sizeof real_events[0], by_number);
-        qsort(events, (size_t)event_count, sizeof events[0], by_number);
-    }
-    for (int i = 0; i < event_count; i++)
-        if (real_events[i] != events[i])
-            DIFFERS("event %d of %d: %s of %s, the model says %s of %s", i, event_count,
-                    real_events[i] >= ENDED ? "end" : "start", ids[real_events[i] % ENDED],
-                    events[i] >= ENDED ? "end" : "start", ids[events[i] % ENDED]);
-    event_count = real_event_count = real_events_begun = 0;
-}
 
 static void compare_line(const tr_child_info *line, struct entry *entry)
 {
@@ -138,7 +103,7 @@ static void settle(bool ordered)
 {
     if (!model.alive)
         expect_down(real_down, &model.ended);
-    compare_events(ordered);
+    compare_events(ordered, ids, monitors);
     look();
 }
 

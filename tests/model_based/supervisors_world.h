@@ -3,9 +3,9 @@
 #ifndef TROUPE_TESTS_MODEL_BASED_SUPERVISORS_WORLD_H
 #define TROUPE_TESTS_MODEL_BASED_SUPERVISORS_WORLD_H
 
-#include "puppet.h"
+#include "children.h"
 
-enum { SLOTS = 6, EVENTS_MOST = 4096, GONE_MOST = 512, ENDED = 64, DYNAMIC_MOST = 4 };
+enum { SLOTS = 6, DYNAMIC_MOST = 4 };
 enum state { STOPPED, RUNNING, RESTARTING };
 
 /* A child that the supervisor knows. */
@@ -36,16 +36,6 @@ static struct supervisor {
 
 static struct plan plans[SLOTS];
 
-/* Starts (the slot) and ends (the slot and ENDED) that this command must lead to, in order. */
-static int events[EVENTS_MOST], event_count;
-
-/* Children that the driver knows and that must have ended. */
-static struct {
-    int slot;
-    tr_reason reason;
-} gone[GONE_MOST];
-static int gone_count;
-
 static bool is_pooled(void) { return model.strategy == TR_SIMPLE_ONE_FOR_ONE || model.strategy == TR_DYNAMIC; }
 
 static struct entry *entry_of(int slot)
@@ -54,12 +44,6 @@ static struct entry *entry_of(int slot)
         if (model.entries[i].slot == slot)
             return &model.entries[i];
     return NULL;
-}
-
-static void event(int what)
-{
-    EXPECT(event_count < EVENTS_MOST);
-    events[event_count++] = what;
 }
 
 static void entry_remove(struct entry *entry)

@@ -17,8 +17,6 @@ static const char *const ids[NODES] = { "ann", "ben", "cal", "dan", "eve", "fay"
 static struct plan real_plans[NODES];
 static tr_pid pids[NODES]; /* of the latest worker; of supervisors, as the driver saw it last */
 static int births[NODES];
-static int real_events[EVENTS_MOST];
-static int real_event_count, real_events_begun; /* atomic: those that are written down; those that have a place */
 
 struct beginning {
     int slot;
@@ -29,14 +27,6 @@ struct worker {
     struct beginning is;
     bool asked; /* to end, by the driver */
 };
-
-static void note(int what)
-{
-    int at = __atomic_fetch_add(&real_events_begun, 1, __ATOMIC_RELAXED); /* relaxed: only a place */
-    if (at < EVENTS_MOST)
-        real_events[at] = what;
-    __atomic_fetch_add(&real_event_count, 1, __ATOMIC_RELEASE); /* release: the event; pairs in compare_events */
-}
 
 static void note_end(void *slot) { note((int)((struct plan *)slot - real_plans) + ENDED); }
 
@@ -168,31 +158,6 @@ static tr_child spec_of(int slot)
 static tr_ref downs[NODES];
 static size_t processes;
 
-static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-static void compare_events(void)
-{
-    for (int i = 0; i < gone_count; i++)
-        expect_down(downs[gone[i].slot], &gone[i].reason);
-    gone_count = 0;
-    for (struct patience p = { 0 };
-         __atomic_load_n(&real_event_count, __ATOMIC_ACQUIRE) < event_count;) /* acquire: pairs in note */
-        model_wait(&p, "a start or an end of a worker");
-    EXPECT_EQ(real_event_count, event_count);
-    if (unordered) {
-        qsort(real_events, (size_t)event_count, sizeof real_events[0], by_number);
-        qsort(events, (size_t)event_count, sizeof events[0], by_number);
-    }
-    RULE("SUP-42");
-    for (int i = 0; i < event_count; i++)
-        if (real_events[i] != events[i])
-            DIFFERS("event %d of %d: %s of %s, the model says %s of %s", i, event_count,
-                    real_events[i] >= ENDED ? "end" : "start", ids[real_events[i] % ENDED],
-                    events[i] >= ENDED ? "end" : "start", ids[events[i] % ENDED]);
-    event_count = real_event_count = real_events_begun = 0;
-    unordered = false;
-}
-
 /* A child that runs: it is another one than before exactly if the model says so. */
 static void compare_running(int slot, tr_pid pid)
 {
@@ -285,7 +250,9 @@ static void await_reactions(int slot)
 /* After each command that has an effect. */
 static void settle(void)
 {
-    compare_events();
+    RULE("SUP-42");
+    compare_events(!unordered, ids, downs);
+    unordered = false;
     if (nodes[0].state == RUNNING)
         look(0);
 }

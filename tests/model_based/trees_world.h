@@ -8,9 +8,9 @@
 #ifndef TROUPE_TESTS_MODEL_BASED_TREES_WORLD_H
 #define TROUPE_TESTS_MODEL_BASED_TREES_WORLD_H
 
-#include "puppet.h"
+#include "children.h"
 
-enum { NODES = 14, EVENTS_MOST = 8192, GONE_MOST = 512, INBOX_MOST = 256, ENDED = 64, DYNAMIC_MOST = 4, NONE = -1 };
+enum { NODES = 14, INBOX_MOST = 256, DYNAMIC_MOST = 4, NONE = -1 };
 
 enum state { STOPPED, RUNNING, RESTARTING };
 
@@ -51,16 +51,7 @@ static struct node {
     int restarts;
 } nodes[NODES];
 
-/* Starts (the slot) and ends (the slot and ENDED) that this command must lead to. */
-static int events[EVENTS_MOST], event_count;
-static bool unordered;
-
-/* Nodes that the driver watches and that must have ended. */
-static struct {
-    int slot;
-    tr_reason reason;
-} gone[GONE_MOST];
-static int gone_count;
+static bool unordered; /* the events of this command */
 
 static const tr_reason rude = { .why = TR_WHY_USER, .code = 66, .text = "rude" };
 
@@ -82,13 +73,6 @@ static bool is_entry(int slot)
         if (parent->entries[i] == slot)
             return true;
     return false;
-}
-
-static void event(int what)
-{
-    if (event_count == EVENTS_MOST)
-        DIFFERS("more than %d events in one command", EVENTS_MOST);
-    events[event_count++] = what;
 }
 
 /* ---- one node */
