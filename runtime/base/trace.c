@@ -351,28 +351,6 @@ int trace_dump_to_file(void)
 
 /* ---- text for crash reports */
 
-static const char *kind_name(uint64_t kind)
-{
-    switch (kind) {
-#define TRACE_X(symbol, number, name, word) \
-    case number: return name;
-        TRACE_KINDS(TRACE_X)
-#undef TRACE_X
-    default: return "?";
-    }
-}
-
-static enum trace_word word_of(uint64_t kind)
-{
-    switch (kind) {
-#define TRACE_X(symbol, number, name, word) \
-    case number: return word;
-        TRACE_KINDS(TRACE_X)
-#undef TRACE_X
-    default: return TRACE_WORD_NUMBER;
-    }
-}
-
 /* A line that is put together without stdio; what does not fit is cut. */
 struct line {
     size_t used;
@@ -419,9 +397,9 @@ static int print_event(int fd, const struct plain_event *event, uint64_t now)
     add_text(&line, "  ");
     add_number(&line, age_ns / 1000);
     add_text(&line, " us ago: ");
-    add_text(&line, kind_name(kind));
+    add_text(&line, trace_kind_name(kind));
     add_text(&line, " ");
-    add_word(&line, word_of(kind), event->word);
+    add_word(&line, trace_kind_word(kind), event->word);
     add_text(&line, "\n");
     return write_all(fd, line.text, line.used);
 }

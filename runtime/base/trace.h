@@ -77,6 +77,28 @@ enum trace_kind {
 #undef TRACE_X
 };
 
+/* "?": no such kind. */
+static inline const char *trace_kind_name(uint64_t kind)
+{
+    switch (kind) {
+#define TRACE_X(symbol, number, name, word) \
+    case number: return name;
+        TRACE_KINDS(TRACE_X)
+#undef TRACE_X
+    default: return "?";
+    }
+}
+static inline enum trace_word trace_kind_word(uint64_t kind)
+{
+    switch (kind) {
+#define TRACE_X(symbol, number, name, word) \
+    case number: return word;
+        TRACE_KINDS(TRACE_X)
+#undef TRACE_X
+    default: return TRACE_WORD_NUMBER;
+    }
+}
+
 enum {
     TRACE_DEFAULT_CLASSES = 1 << TRACE_CLASS_LIFE | 1 << TRACE_CLASS_SCHED,
     TRACE_ALL_CLASSES = TRACE_DEFAULT_CLASSES | 1 << TRACE_CLASS_RUN | 1 << TRACE_CLASS_SEND,

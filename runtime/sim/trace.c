@@ -13,17 +13,6 @@
 /* In the hash: beside the numbers of the recorder's kinds. */
 #define SWITCH UINT64_C(0x100)
 
-static const char *kind_name(unsigned kind)
-{
-    switch (kind) {
-#define TRACE_X(kind_, number, name, word) \
-    case kind_: return name;
-        TRACE_KINDS(TRACE_X)
-#undef TRACE_X
-    default: return "?";
-    }
-}
-
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
@@ -73,5 +62,6 @@ void sim_trace_switch(const struct sim_thread *next)
 void sim_event(unsigned kind, uint64_t word)
 {
     if (machine.running)
-        put(kind, machine.trace == NULL ? NULL : kind_name(kind), kind == TRACE_LABEL ? 0 : word, machine.current->id);
+        put(kind, machine.trace == NULL ? NULL : trace_kind_name(kind), kind == TRACE_LABEL ? 0 : word,
+            machine.current->id);
 }

@@ -183,28 +183,6 @@ static int read_dump(FILE *file, struct dump *dump)
 
 /* ---- names */
 
-static const char *kind_name(uint32_t kind)
-{
-    switch (kind) {
-#define TRACE_X(symbol, number, name, word) \
-    case number: return name;
-        TRACE_KINDS(TRACE_X)
-#undef TRACE_X
-    default: return "?";
-    }
-}
-
-static enum trace_word word_of(uint32_t kind)
-{
-    switch (kind) {
-#define TRACE_X(symbol, number, name, word) \
-    case number: return word;
-        TRACE_KINDS(TRACE_X)
-#undef TRACE_X
-    default: return TRACE_WORD_NUMBER;
-    }
-}
-
 static const char *label_of(const struct dump *dump, uint64_t pid)
 {
     struct label wanted = { pid, 0 };
@@ -249,11 +227,11 @@ static void write_instant(FILE *json, const struct dump *dump, const struct even
 {
     char name[NAME_BYTES];
     begin_event(json, "i", microseconds(dump, event), event->ring);
-    if (word_of(event->kind) == TRACE_WORD_PID)
-        fprintf(json, ",\"s\":\"t\",\"name\":\"%s\",\"args\":{\"process\":\"%s\"}}", kind_name(event->kind),
+    if (trace_kind_word(event->kind) == TRACE_WORD_PID)
+        fprintf(json, ",\"s\":\"t\",\"name\":\"%s\",\"args\":{\"process\":\"%s\"}}", trace_kind_name(event->kind),
                 pid_name(dump, event->word, name));
     else
-        fprintf(json, ",\"s\":\"t\",\"name\":\"%s\",\"args\":{\"number\":%" PRIu64 "}}", kind_name(event->kind),
+        fprintf(json, ",\"s\":\"t\",\"name\":\"%s\",\"args\":{\"number\":%" PRIu64 "}}", trace_kind_name(event->kind),
                 event->word);
 }
 
