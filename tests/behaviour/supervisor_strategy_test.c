@@ -125,13 +125,19 @@ static void undefined_until_retry(void)
 }
 TEST(supervisor_strategy, children_after_a_failing_one_wait_for_the_retry) { run(undefined_until_retry); }
 
+/* It finds both dead. */
+static void kill_both(tr_pid supervisor, const char *first, const char *second)
+{
+    CHECK_EQ(tr_suspend(supervisor, TR_INFINITY), TR_OK);
+    end_with(tr_whereis(first), TR_KILL);
+    end_with(tr_whereis(second), TR_KILL);
+    CHECK_EQ(tr_resume(supervisor, TR_INFINITY), TR_OK);
+}
+
 static void several_dead(tr_strategy strategy, const char *expected)
 {
     tr_pid supervisor = start_abc(strategy, 1);
-    CHECK_EQ(tr_suspend(supervisor, TR_INFINITY), TR_OK); /* so that it finds both dead */
-    end_with(tr_whereis("b"), TR_KILL);
-    end_with(tr_whereis("c"), TR_KILL);
-    CHECK_EQ(tr_resume(supervisor, TR_INFINITY), TR_OK);
+    kill_both(supervisor, "b", "c");
     settle(supervisor);
     CHECK_STR(happened(), expected);
     shut(supervisor);
@@ -149,10 +155,7 @@ TEST(supervisor_strategy, a_group_with_several_dead_is_restarted_once) { run(gro
 static void each_counts(void)
 {
     tr_pid supervisor = start_abc(TR_ONE_FOR_ONE, 1);
-    CHECK_EQ(tr_suspend(supervisor, TR_INFINITY), TR_OK);
-    end_with(tr_whereis("b"), TR_KILL);
-    end_with(tr_whereis("c"), TR_KILL);
-    CHECK_EQ(tr_resume(supervisor, TR_INFINITY), TR_OK);
+    kill_both(supervisor, "b", "c");
     await_exit(supervisor);
     RULE("SUP-26");
     CHECK_STR(happened(), "+b -b -a");
@@ -162,10 +165,7 @@ TEST(supervisor_strategy, under_one_for_one_each_death_counts) { run(each_counts
 static void arrival_order(void)
 {
     tr_pid supervisor = start_abc(TR_REST_FOR_ONE, 2);
-    CHECK_EQ(tr_suspend(supervisor, TR_INFINITY), TR_OK);
-    end_with(tr_whereis("c"), TR_KILL);
-    end_with(tr_whereis("b"), TR_KILL);
-    CHECK_EQ(tr_resume(supervisor, TR_INFINITY), TR_OK);
+    kill_both(supervisor, "c", "b");
     settle(supervisor);
     RULE("SUP-27");
     CHECK_STR(happened(), "+c -c +b +c");

@@ -106,16 +106,22 @@ static void read_file(const char *path, char *to, size_t size)
     fclose(file);
 }
 
+/* Makes the file of mkstemp's template. */
+static void trace_to(char *path)
+{
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    close(fd);
+    CHECK_EQ(setenv("TR_SIM_TRACE", path, 1), 0);
+}
+
 static int tells_of_something_new(void *unused) { return (void)unused, sim_event(200, 0), 0; }
 
 TEST(simulator_runs, the_trace_as_text_is_the_same_twice)
 {
     static char first[1 << 20], second[1 << 20];
     char path[] = "/tmp/sim-trace-XXXXXX";
-    int fd = mkstemp(path);
-    CHECK(fd >= 0);
-    close(fd);
-    CHECK_EQ(setenv("TR_SIM_TRACE", path, 1), 0);
+    trace_to(path);
     CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, passes, NULL, NULL), TR_OK);
     read_file(path, first, sizeof first);
     CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, passes, NULL, NULL), TR_OK);
@@ -146,10 +152,7 @@ TEST(simulator_runs, the_trace_as_text_names_every_kind_of_event)
 {
     static char all[1 << 16];
     char path[] = "/tmp/sim-trace-XXXXXX";
-    int fd = mkstemp(path);
-    CHECK(fd >= 0);
-    close(fd);
-    CHECK_EQ(setenv("TR_SIM_TRACE", path, 1), 0);
+    trace_to(path);
     CHECK_EQ(tr_sim_try(&(tr_sim_options){ .seed = 4 }, has_every_event, NULL, NULL), TR_OK);
     read_file(path, all, sizeof all);
     unlink(path);
