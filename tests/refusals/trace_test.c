@@ -202,11 +202,11 @@ TEST(refused_trace, a_dump_has_as_many_texts_as_fit_and_cuts_long_ones)
     CHECK(file != NULL);
     CHECK_EQ(fseek(file, -(long)(KNOWN * sizeof(struct trace_file_text)), SEEK_END), 0);
     for (int i = 0; i < KNOWN; i++) {
-        struct trace_file_text text;
-        CHECK_EQ(fread(&text, sizeof text, 1, file), 1);
-        CHECK(text.label != 0);
-        CHECK_EQ(strlen(text.text), sizeof text.text - 1);
-        CHECK(strncmp(text.text, (const char *)(uintptr_t)text.label, strlen(text.text)) == 0);
+        struct trace_file_text kept;
+        CHECK_EQ(fread(&kept, sizeof kept, 1, file), 1);
+        CHECK(kept.label != 0);
+        CHECK_EQ(strlen(kept.text), sizeof kept.text - 1);
+        CHECK(strncmp(kept.text, (const char *)(uintptr_t)kept.label, strlen(kept.text)) == 0);
     }
     fclose(file);
     trace_finish();
