@@ -1,9 +1,9 @@
 /* nqueens.c: the workload nqueens, after Savina: a master deals boards to workers, which extend them up to the cutoff
- * and then solve them. */
+ * and then solve them. A message says each solution, and one that a board is done, as in the suite and in the peers. */
 #include "../savina/kernels.h"
 #include "workloads.h"
 
-enum { WORK = 1, SOLUTIONS, CUTOFF = 4, WORKERS_PER_CORE = 4 };
+enum { WORK = 1, SOLUTION, DONE, CUTOFF = 4, WORKERS_PER_CORE = 4 };
 
 struct order {
     tr_pid coordinator;
@@ -22,22 +22,24 @@ static int worker_start(void *state, const tr_msg *arg)
     return TR_OK;
 }
 
+static void found(void *master) { tr_send(*(const tr_pid *)master, SOLUTION, NULL, 0); }
+
 /* Short of the cutoff a board's extensions go back to the master as new work; from there on it is solved here. */
 static int worker_handle(void *state, const tr_msg *message)
 {
     int8_t size = *(const int8_t *)state;
     struct queens_board board = *(const struct queens_board *)tr_expect(message, sizeof board);
-    uint64_t solutions = 0;
+    tr_pid master = tr_sender(message);
     if (board.queens >= CUTOFF || board.queens == size)
-        solutions = queens_solve(&board, size, NULL, NULL);
+        queens_solve(&board, size, found, &master);
     else
         for (int8_t column = 0; column < size; column++)
             if (queens_is_safe(&board, column)) {
                 struct queens_board more = board;
                 more.column[more.queens++] = column;
-                tr_send(tr_sender(message), WORK, &more, sizeof more);
+                tr_send(master, WORK, &more, sizeof more);
             }
-    tr_send(tr_sender(message), SOLUTIONS, &solutions, sizeof solutions);
+    tr_send(master, DONE, NULL, 0);
     return TR_OK;
 }
 
@@ -61,15 +63,18 @@ static int master_start(void *state, const tr_msg *arg)
 static int master_handle(void *state, const tr_msg *message)
 {
     struct master *master = state;
-    if (tr_tag(message) == WORK) {
+    switch (tr_tag(message)) {
+    case WORK:
         tr_send(master->workers[master->next++ % master->worker_count], WORK, tr_body(message), tr_size(message));
         master->open++;
-    } else {
-        master->solutions += bench_number_in(message);
+        return TR_OK;
+    case SOLUTION: master->solutions++; return TR_OK;
+    case DONE:
         if (--master->open == 0)
             bench_report(master->coordinator, master->solutions);
+        return TR_OK;
+    default: return tr_unexpected(message);
     }
-    return TR_OK;
 }
 
 static const tr_actor master_actor = {
