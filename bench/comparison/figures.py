@@ -1,5 +1,6 @@
 """Medians and what they are worth: 95 % intervals by bootstrap over rounds, so that what a round has in common
 cancels."""
+import math
 import random
 import statistics
 
@@ -21,21 +22,34 @@ def interval(values, seed=1):
     return middle_95([statistics.median(chance.choices(values, k=len(values))) for _ in range(RESAMPLES)])
 
 
-def ratio(ours, theirs, seed=1):
-    """(ratio of the medians, low, high) of two dicts round -> value, resampled by rounds that both have; None where
-    they have none in common, or what is divided by was too little to be measured."""
-    rounds = sorted(set(ours) & set(theirs))
-    if not rounds or min(theirs[r] for r in rounds) <= 0:
+def common(dicts):
+    """The rounds that all of these dicts (round -> value) have, in order."""
+    return sorted(set.intersection(*(set(values) for values in dicts)))
+
+
+def quotient(above, below, seed=1):
+    """(medians of `above`, multiplied, over those of `below`; low, high), resampled by rounds that all of them have;
+    None where they have none in common, or what is divided by was too little to be measured. Both are lists of dicts
+    round -> value."""
+    rounds = common([*above, *below])
+    if not rounds or min(values[r] for values in below for r in rounds) <= 0:
         return None
-    whole = statistics.median(ours[r] for r in rounds) / statistics.median(theirs[r] for r in rounds)
+
+    def of(drawn):
+        def product(all_values):
+            return math.prod(statistics.median(values[r] for r in drawn) for values in all_values)
+
+        return product(above) / product(below)
+
     if len(rounds) < 3:
-        pairs = [ours[r] / theirs[r] for r in rounds]
-        return whole, min(pairs), max(pairs)
-    chance, found = random.Random(seed), []
-    for _ in range(RESAMPLES):
-        drawn = chance.choices(rounds, k=len(rounds))
-        found.append(statistics.median(ours[r] for r in drawn) / statistics.median(theirs[r] for r in drawn))
-    return (whole, *middle_95(found))
+        singles = [of([r]) for r in rounds]
+        return of(rounds), min(singles), max(singles)
+    chance = random.Random(seed)
+    return of(rounds), *middle_95([of(chance.choices(rounds, k=len(rounds))) for _ in range(RESAMPLES)])
+
+
+def ratio(ours, theirs, seed=1):
+    return quotient([ours], [theirs], seed)
 
 
 class Results:
@@ -57,13 +71,15 @@ class Results:
             self.cells.setdefault(key, []).append(record)
 
     def find(self, workload, side, workers, sweep=False, parameters=None):
-        for key, records in self.cells.items():
-            if (
-                key[:3] == (workload, side, workers)
-                and key[4] == sweep
-                and (parameters is None or dict(key[3]) == parameters)
-            ):
-                return records
+        """The point of a sweep may be among the bars: it is not measured twice."""
+        for wanted in (sweep, False):
+            for key, records in self.cells.items():
+                if (
+                    key[:3] == (workload, side, workers)
+                    and key[4] == wanted
+                    and (parameters is None or dict(key[3]) == parameters)
+                ):
+                    return records
         return []
 
     def by_round(self, figure, workload, side, workers, **which):
@@ -74,9 +90,12 @@ class Results:
                 found[record["round"]] = value
         return found
 
-    def why_not(self, workload, side, workers):
-        """'' or why there is no figure: unsupported, timeout, failed; and the words."""
-        bad = [record for record in self.find(workload, side, workers) if record["status"] != "good"]
+    def why_not(self, workload, side, workers, **which):
+        """'' or why there is no figure: unsupported, timeout, failed, not run; and the words."""
+        records = self.find(workload, side, workers, **which)
+        bad = [record for record in records if record["status"] != "good"]
+        if not records and which and any(key[:2] == (workload, side) for key in self.cells):
+            return "not run", "so many would need too much of the memory, or this was no full run"
         return (bad[-1]["status"], bad[-1]["words"]) if bad else ("", "")
 
     def versions(self):
@@ -100,8 +119,13 @@ def to_goal(ours, goal):
 
 def row(results, workload, figure, workers):
     """One row of the table: every side's figure, Troupe's ratio to the best rival, to the floor and to the goal."""
-    values = {side: results.by_round(figure, workload.name, side, workers) for side in results.sides}
-    floor = values.get("floor") or results.by_round(figure, workload.name, "floor", 1)
+    which = {"sweep": workload.sweep, "parameters": workload.full} if workload.sweep else {}
+
+    def values_of(side, count):
+        return results.by_round(figure, workload.name, side, count, **which)
+
+    values = {side: values_of(side, workers) for side in results.sides}
+    floor = {} if workload.floor_parameters else values.get("floor") or values_of("floor", 1)
     sums = {side: summary(found) for side, found in values.items()}
     sums["floor"] = summary(floor)
     rivals = {side: found for side, found in sums.items() if side not in ("troupe", "floor") and found}
@@ -120,27 +144,24 @@ def row(results, workload, figure, workers):
         "to_goal": to_goal(sums.get("troupe"), goal),
         "no_floor": workload.no_floor,
         "pairs": len(set(ours) & set(values[best])) if best else 0,
+        "counts": {side: len(found) for side, found in values.items()},
         "why_not": {
-            side: results.why_not(workload.name, side, workers) for side in results.sides if not sums.get(side)
+            side: results.why_not(workload.name, side, workers, **which) for side in results.sides if not sums.get(side)
         },
     }
 
 
 def rows(results, workloads, workers):
+    """Those that Troupe was measured in. A goal is scaled by how long a floor takes here and took where the goals were
+    set, if it is one of time."""
     found = [row(results, workload, figure, workers) for workload in workloads for figure in workload.figures]
-    return [one for one in found if one["sides"].get("troupe") or one["why_not"].get("troupe", ("", ""))[0]]
-
-
-def speedups(results, workload, figure, counts):
-    """side -> [(workers, median speed-up over its own one worker, low, high)]"""
-    curves = {}
-    for side in results.sides:
-        base = results.by_round(figure, workload.name, side, 1)
-        points = []
-        for count in counts:
-            pair = ratio(base, results.by_round(figure, workload.name, side, count)) if base else None
-            if pair:
-                points.append((count, *pair))
-        if len(points) > 1:
-            curves[side] = points
-    return curves
+    found = [
+        one
+        for one in found
+        if one["sides"].get("troupe") or one["why_not"].get("troupe", ("", ""))[0] not in ("", "not run")
+    ]
+    factors = goals.factors(found)
+    for one in found:
+        one["scaled"] = goals.scaled(one["label"], one["goal"], factors)
+        one["to_scaled"] = to_goal(one["sides"].get("troupe"), one["scaled"])
+    return found

@@ -180,7 +180,7 @@ def compare_instructions(chosen, programs, picked, record):
 def main(chosen):
     commit, old = build_base(chosen.gate)
     programs = {"new": str(sides.build_troupe() / "troupe"), "old": old}
-    names = ROWS if chosen.workloads == ["spec"] else chosen.workloads
+    names = ROWS if chosen.workloads == list(workloads.DEFAULT) else chosen.workloads
     picked = workloads.choose(names, programs["new"])
     print(f"this tree ({context.commit()}) against {commit}; load average {os.getloadavg()[0]:.2f}")
     record = {"base": commit, "tree": context.commit(), "times": [], "instructions": []}

@@ -13,6 +13,18 @@ def goal(label, workers):
     return GOALS[label]["goal"] if workers == DATA["workers"] and label in GOALS else None
 
 
+def factors(rows):
+    """floor of the goals' machine -> how many times as long it takes here, of those that were measured"""
+    return {name: here / there for name, there, here in scale(rows)}
+
+
+def scaled(label, goal, known):
+    """The goal for a machine with such floors; None if it has none, is not of time that a floor measures, or the floor
+    was not measured here."""
+    floor = GOALS[label].get("floor") if goal is not None else None
+    return goal * known[floor] if floor in known else None
+
+
 def is_met(ratio):
     return ratio <= 1 + DATA["tolerance"]
 
@@ -43,4 +55,4 @@ def words(rows):
     )
     for name, there, here in scale(rows):
         text += f" The floor of {name} takes {here:.1f} ns here, {here / there:.2f} times as long."
-    return text
+    return f"{text} A scaled goal is the goal times that: of call's floor for calls, of pingpong's for all other work."

@@ -1,5 +1,6 @@
 """Services under an open-loop load: latency, from the planned send time, against the load that is offered."""
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -10,10 +11,12 @@ import subprocess
 import tempfile
 import time
 
-from . import context, sides
+from . import context, runs, sides
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 FEW_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+WARM_UP_S = 0.3
+PATIENCE_S = 30  # beyond the time that a point of load takes
 TOO_MUCH = 2e6  # requests a second that nobody answers here
 NGINX = """daemon off; master_process on; pid {folder}/nginx.pid; error_log stderr crit; worker_processes {workers};
 events {{ worker_connections 20000; }}
@@ -109,10 +112,11 @@ def offer(load, protocol, port, rate, seconds, warm_up, seed, connections, threa
         "--threads",
         str(threads),
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        return {"failed": done.stderr.strip() or f"status {done.returncode}"}
-    return json.loads(done.stdout)
+    try:
+        status, output, errors = runs.output_of(command, seconds + warm_up + PATIENCE_S)
+        return json.loads(output) if status == 0 else {"failed": errors.strip() or f"status {status}"}
+    except (OSError, ValueError) as error:
+        return {"failed": str(error)}
 
 
 def round_rate(rate):
@@ -120,49 +124,61 @@ def round_rate(rate):
     return float(f"{rate:.2g}")
 
 
-def execute(bin_folder, services, workers, rounds, seconds, shares, seed, report):
-    """Records: service, side, rate, round, and the generator's line. First each side is offered more than it can take:
-    the most that any of them answers is the scale of the offered loads, the same for all."""
-    load, chance, records = f"{bin_folder}/load", random.Random(seed), []
-    everybody = servers(bin_folder, workers)
-    connections, threads = 64, 1 if context.cores() < 4 else 2
-    for service in services:
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    services: list
+    workers: int
+    rounds: int
+    seconds: float  # of a point
+    shares: tuple
+    seed: int
+
+
+class Generator:
+    """Offers loads to one server after the other, each fresh."""
+
+    def __init__(self, bin_folder, plan):
+        self.load, self.plan = f"{bin_folder}/load", plan
+        self.connections, self.threads = 64, 1 if context.cores() < 4 else 2
+
+    def line(self, command_for, protocol, rate, seconds, warm_up, seed):
+        with running(command_for) as port:
+            if not port:
+                return {"failed": "it does not start"}
+            return offer(self.load, protocol, port, rate, seconds, warm_up, seed, self.connections, self.threads)
+
+    def capacity(self, command_for, protocol):
+        """What it answers of more than it can take."""
+        line = self.line(command_for, protocol, TOO_MUCH, min(self.plan.seconds, 1), 0, self.plan.seed)
+        return line.get("answered_rate", 0)
+
+
+def execute(bin_folder, plan, report, done=lambda records: None, before=()):
+    """Records: service, side, rate, round, and the generator's line; `done` gets them after each round. First each side
+    is offered more than it can take: the most that any of them answers is the scale of the offered loads, the same for
+    all. A service that has all its rounds in `before` is not measured again."""
+    chance, generator = random.Random(plan.seed), Generator(bin_folder, plan)
+    everybody = servers(bin_folder, plan.workers)
+    complete = [one for one in plan.services if {r["round"] for r in before if r["service"] == one} >= {plan.rounds}]
+    records = [record for record in before if record["service"] in complete]
+    for service in plan.services:
+        if service in complete:
+            continue
         protocol, who = everybody[service]
-        capacity = {}
-        for side, command_for in who.items():
-            with running(command_for) as port:
-                line = (
-                    offer(load, protocol, port, TOO_MUCH, min(seconds, 1), 0, seed, connections, threads)
-                    if port
-                    else {"failed": "no start"}
-                )
-            capacity[side] = line.get("answered_rate", 0)
-            report(f"{service}: {side} answers {capacity[side]:,.0f} requests a second at most")
-        top = max(capacity.values())
-        rates = sorted({round_rate(top * share) for share in shares if top > 0})
-        for round_number in range(1, rounds + 1):
+        capacity = {side: generator.capacity(command_for, protocol) for side, command_for in who.items()}
+        for side, answered in capacity.items():
+            report(f"{service}: {side} answers {answered:,.0f} requests a second at most")
+        rates = sorted({round_rate(max(capacity.values()) * share) for share in plan.shares} - {0})
+        for round_number in range(1, plan.rounds + 1):
             cells = [(side, rate) for side in who for rate in rates]
             chance.shuffle(cells)
             for side, rate in cells:
-                with running(who[side]) as port:
-                    line = (
-                        offer(
-                            load, protocol, port, rate, seconds, 0.3, seed * 1000 + round_number, connections, threads
-                        )
-                        if port
-                        else {"failed": "no start"}
-                    )
-                records.append(
-                    {
-                        "service": service,
-                        "side": side,
-                        "rate": rate,
-                        "round": round_number,
-                        "capacity": capacity[side],
-                        "line": line,
-                    }
-                )
-            report(f"{service}: round {round_number} of {rounds}")
+                seed = plan.seed * 1000 + round_number
+                line = generator.line(who[side], protocol, rate, plan.seconds, WARM_UP_S, seed)
+                about = {"service": service, "side": side, "rate": rate, "round": round_number}
+                records.append({**about, "capacity": capacity[side], "line": line})
+            report(f"{service}: round {round_number} of {plan.rounds}")
+            done(records)
     return records
 
 

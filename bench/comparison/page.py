@@ -2,7 +2,7 @@
 import json
 import pathlib
 
-from . import chart, figures, goals, latency, table, workloads
+from . import chart, figures, goals, latency, speedups, table, workloads
 from .chart import escape, short
 
 COLOURS = {  # side: light, dark
@@ -27,61 +27,102 @@ def style(sides):
     return STYLE.read_text(encoding="utf-8").replace("LIGHT", light).replace("DARK", dark) + classes
 
 
-def ratio_cell(found, kind):
+def within(found, show=table.number):
+    """The interval, small below its figure."""
+    return f"<small>{show(found[1])}–{show(found[2])}</small>"
+
+
+def two_digits(value):
+    return f"{value:.2f}"
+
+
+def ratio_cell(found, kind, more=False):
+    """more: more is better"""
     if not found:
         return '<td class="none">–</td>'
     value, low, high = found
     sure = kind == "best" and not low <= 1 <= high
-    mark = "noise" if not sure else "first" if high < 1 else "behind"
-    return f'<td class="{mark}" title="95 %: {low:.2f} to {high:.2f}">{value:.2f}</td>'
+    mark = "noise" if not sure else "first" if (low > 1 if more else high < 1) else "behind"
+    return f'<td class="{mark}">{value:.2f}{within(found, two_digits)}</td>'
 
 
-def standing(row):
-    words = table.verdict(row)
+def standing(words):
     mark = {"first": "first", "BEHIND": "behind"}.get(words, "noise")
     return f'<td class="standing {mark}">{escape(words.lower())}</td>'
 
 
-def value_cell(row, side):
+def value_cell(row, side, most=0):
     found = row["sides"].get(side)
     classes = " ".join(name for name, true in (("own", side == "troupe"), ("best", side == row["best"])) if true)
     if found:
-        low, high = table.number(found[1]), table.number(found[2])
-        return f'<td class="{classes}" title="95 %: {low} to {high}">{table.number(found[0])}</td>'
-    status, words = row["why_not"].get(side, ("", ""))
-    words = row["no_floor"] if side == "floor" else words
+        count = table.few(row, side, most)
+        of_few = f'<small class="few">{count} launches</small>' if count else ""
+        return f'<td class="{classes}"><b>{table.number(found[0])}</b>{within(found)}{of_few}</td>'
+    status, words = row.get("why_not", {}).get(side, ("", ""))
+    words = row.get("no_floor", "") if side == "floor" else words
     shown = {"unsupported": "none", "": "–"}.get(status, status)
     return f'<td class="none" title="{escape(words)}">{escape(shown)}</td>'
 
 
-def goal_cells(row):
+def goal_cell(goal, to_goal):
     """The goal, and Troupe's ratio to it: green within the tolerance, red beyond."""
-    goal = "–" if row["goal"] is None else f"{row['goal']:g}"
-    if not row["to_goal"]:
-        return f'<td class="none">{goal}</td><td class="none">–</td>'
-    value, low, high = row["to_goal"]
-    mark = "first" if goals.is_met(value) else "behind"
-    return f'<td>{goal}</td><td class="{mark}" title="95 %: {low:.2f} to {high:.2f}">{value:.2f}</td>'
+    shown, words = table.goal_cell(goal, to_goal)
+    if not to_goal:
+        return f'<td class="none">{shown.replace("-", "–")}</td>'
+    mark = "first" if goals.is_met(to_goal[0]) else "behind"
+    return f'<td><b>{shown}</b><small class="{mark}">{words}</small></td>'
 
 
-def table_row(row, rivals, aims):
+def table_row(row, rivals, aims, most):
     kind = "best" if row["pairs"] >= table.ENOUGH else "few"
+    aim = goal_cell(row["goal"], row["to_goal"]) + goal_cell(row["scaled"], row["to_scaled"]) if aims else ""
     return (
-        f'<td>{escape(row["label"])}</td><td>{escape(row["unit"])}</td>{value_cell(row, "troupe")}'
-        f'{"".join(value_cell(row, side) for side in rivals)}{ratio_cell(row["to_best"], kind)}{standing(row)}'
-        f'{value_cell(row, "floor")}{ratio_cell(row["to_floor"], "floor")}{goal_cells(row) if aims else ""}'
+        f'<td>{escape(row["label"])}<small>{escape(row["unit"])}</small></td>{value_cell(row, "troupe", most)}'
+        f'{"".join(value_cell(row, side, most) for side in rivals)}{ratio_cell(row["to_best"], kind)}'
+        f'{standing(table.verdict(row))}{value_cell(row, "floor", most)}{ratio_cell(row["to_floor"], "floor")}{aim}'
     )
 
 
-def table_of(rows, rivals):
+def whole_table(names, body):
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = "".join(f"<tr>{row}</tr>" for row in body)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def table_of(rows, rivals, most=0):
     aims = goals.present(rows)
-    names = ["workload", "unit", "troupe", *rivals, "Troupe to best", "", "floor", "Troupe to floor"]
-    head = "".join(f"<th>{escape(name)}</th>" for name in names + (["goal", "Troupe to goal"] if aims else []))
-    body = "".join(f"<tr>{table_row(row, rivals, aims)}</tr>" for row in rows)
+    names = ["workload", "troupe", *rivals, "Troupe to best", "first?", "floor", "Troupe to floor"]
+    names += ["goal", "scaled goal"] if aims else []
     reasons = "; ".join(f'{", ".join(names)}: {why}' for why, names in table.without_floor([("", rows)]).items())
     note = f'<p class="note">No floor: {escape(reasons)}.</p>' if reasons else ""
     note += f'<p class="note">{escape(goals.words(rows))}</p>' if aims else ""
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
+    return whole_table(names, [table_row(row, rivals, aims, most) for row in rows]) + note
+
+
+def speedup_row(row, rivals):
+    kind = "best" if row["pairs"] >= table.ENOUGH else "few"
+    met = {True: "first", False: "behind", None: "none"}[row["met"]]
+    return (
+        f'<td>{escape(row["label"])}</td>{"".join(value_cell(row, side) for side in ("troupe", *rivals))}'
+        f'{ratio_cell(row["to_best"], kind, more=True)}{standing(speedups.verdict(row, table.ENOUGH))}'
+        f'{value_cell(row, "floor")}{ratio_cell(row["to_floor"], "floor")}'
+        f'<td>{escape(speedups.goal_words(row))}</td><td class="{met}">{speedups.met_words(row)}</td>'
+    )
+
+
+def speedup_table(rows, rivals):
+    names = [
+        "workload",
+        "troupe",
+        *rivals,
+        "Troupe to best",
+        "first?",
+        "threads",
+        "Troupe to threads",
+        "goal",
+        "reached",
+    ]
+    return whole_table(names, [speedup_row(row, rivals) for row in rows]) if rows else ""
 
 
 def card(title, note, body):
@@ -107,7 +148,7 @@ def scaling_cards(results, chosen, cores):
     for workload in chosen:
         if not workload.scales or cores < 2:
             continue
-        curves = figures.speedups(results, workload, workload.figures[0], counts)
+        curves = speedups.curves(results, workload, workload.figures[0], counts)
         series = {
             side: [
                 (x, y, low, high, f"{y:.2f} times on {x} workers, 95 %: {low:.2f} to {high:.2f}")
@@ -127,11 +168,11 @@ def scaling_cards(results, chosen, cores):
     return f'<div class="grid-of wide">{"".join(cards)}</div>' if cards else ""
 
 
-def sweep_cards(results, cores):
+def sweep_cards(results):
     cards = []
     for name, sweep in workloads.SWEEPS.items():
         for figure in sweep.figures:
-            series = sweep_series(results, cores, name, sweep, figure)
+            series = sweep_series(results, name, sweep, figure)
             if series:
                 cards.append(
                     card(
@@ -143,19 +184,24 @@ def sweep_cards(results, cores):
     return f'<div class="grid-of wide">{"".join(cards)}</div>' if cards else ""
 
 
-def sweep_series(results, cores, name, sweep, figure):
+def swept_counts(results, name, sweep, side):
+    """How many actors this side had in the sweep; a point may be among the bars."""
+    mine = [one for one in results.records if (one["workload"], one["side"]) == (sweep.workload, side)]
+    workers = {one["workers"] for one in mine if one["purpose"] == name}
+    points = {
+        (one["parameters"][sweep.parameter], one["workers"])
+        for one in mine
+        if one["workers"] in workers and one["purpose"] in (name, "bars")
+    }
+    return sorted(points)
+
+
+def sweep_series(results, name, sweep, figure):
     series = {}
     for side in results.sides:
-        counts = sorted(
-            {
-                record["parameters"][sweep.parameter]
-                for record in results.records
-                if record["purpose"] == name and record["side"] == side
-            }
-        )
-        for count in counts:
+        for count, workers in swept_counts(results, name, sweep, side):
             found = figures.summary(
-                results.by_round(figure, sweep.workload, side, cores, sweep=name, parameters={sweep.parameter: count})
+                results.by_round(figure, sweep.workload, side, workers, sweep=name, parameters={sweep.parameter: count})
             )
             if found:
                 words = f"{short(found[0])} {figure.unit} at {short(count)}"
@@ -202,6 +248,8 @@ def latency_cards(records):
 def distribution_card(curves):
     """Every percentile, at half of the largest load that was offered."""
     rates = sorted({point[0] for points in curves.values() for point in points})
+    if not rates:
+        return ""
     rate, series = rates[(len(rates) - 1) // 2], {}
     for side, points in curves.items():
         for at, _, _, counts in points:
@@ -248,7 +296,23 @@ def standings(rows):
         "nobody can tell."
     )
     aims = [row for row in rows if row["to_goal"]]
-    return f"{text} {len(aims) - len(goals.missed(aims))} of {len(aims)} goals are met." if aims else text
+    scaled = [row for row in rows if row["to_scaled"]]
+    met = sum(goals.is_met(row["to_scaled"][0]) for row in scaled)
+    if aims:
+        text += f" {len(aims) - len(goals.missed(aims))} of {len(aims)} goals are met"
+        text += f"; scaled by this machine's floors, {met} of {len(scaled)}." if scaled else "."
+    return text
+
+
+def risen_words(rows):
+    aims = [row for row in rows if row["met"] is not None]
+    missed = [row["label"] for row in aims if not row["met"]]
+    return (
+        "How many times as fast as the same runtime on one worker; here more is better. Goals: 3.7 for pairs, rings and "
+        "calls; what plain threads reach, less 3 %, for work that is computed in parallel, where one worker has one "
+        f"core; and nothing may be slower. {len(aims) - len(missed)} of {len(aims)} are met"
+        f"{'; missed: ' + ', '.join(missed) if missed else ''}."
+    )
 
 
 FLOOR_KEY = '<span class="key dash s-floor"><i></i>floor: the same work without a runtime</span>'
@@ -291,23 +355,31 @@ def head(context, versions):
     )
 
 
-def tables_and_bars(tables, sides, rivals):
+def tables_and_bars(tables, risen, sides, cores, most):
+    rivals = [side for side in sides if side != "troupe"]
     for heading, rows in tables:
-        words = f"{standings(rows)} Underlined: the best rival. Point at a number for its 95 % interval."
-        yield section(f"All rows, {heading}", words, table_of(rows, rivals))
+        words = (
+            f"{standings(rows)} Less is better. Underlined: the best rival. Small: 95 % intervals of the median or of "
+            "the ratio."
+        )
+        yield section(f"All rows, {heading}", words, table_of(rows, rivals, most))
+    yield section(f"From 1 worker to {cores}", risen_words(risen), speedup_table(risen, rivals))
     for heading, rows in tables:
         words = "Whiskers are 95 % intervals of the median, by bootstrap."
         yield section(f"Bars, {heading}", words, chart.legend(sides, FLOOR_KEY) + bar_cards(rows, sides))
 
 
 def curves_of(data, results, chosen, sides, cores):
-    scaling, swept = scaling_cards(results, chosen, cores), sweep_cards(results, cores)
+    scaling, swept = scaling_cards(results, chosen, cores), sweep_cards(results)
     if scaling:
         words = "How many times as fast as the same runtime on one worker: a curve says nothing about who is faster."
         yield section("Scaling", words, chart.legend(sides, FLOOR_KEY + IDEAL_KEY) + scaling)
     if swept:
-        words = f"On {cores} workers. A curve ends where more actors would not fit into half of the memory."
-        yield section("Many actors", words, chart.legend(sides) + swept)
+        words = (
+            f"On {cores} workers; floors on one. A curve ends where more actors would not fit into two thirds of the "
+            "memory, or in a run that is no full one."
+        )
+        yield section("Many actors", words, chart.legend(sides, FLOOR_KEY) + swept)
     words = (
         "An open-loop generator sends at planned times, whether or not the server keeps up; latency counts from "
         "the planned time. A point is missing where that percentile was never answered."
@@ -324,7 +396,13 @@ def render(data, chosen):
     versions = ", ".join(f"{side} {text}" for side, text in results.versions().items() if side != "floor" and text)
     body = [
         head(context, versions),
-        *tables_and_bars(table.at_each(results, chosen, cores), sides, [side for side in sides if side != "troupe"]),
+        *tables_and_bars(
+            table.at_each(results, chosen, cores),
+            speedups.rows(results, chosen, cores),
+            sides,
+            cores,
+            context["settings"]["runs"],
+        ),
         *curves_of(data, results, chosen, sides, cores),
         "<h2>Circumstances</h2>",
         context_list(context),
@@ -351,6 +429,4 @@ def launches(data):
             record["round"],
         ]
         rows.append([*cells, seconds, record["load_average"]])
-    body = "".join(f'<tr>{"".join(f"<td>{escape(cell)}</td>" for cell in row)}</tr>' for row in rows)
-    head_row = "".join(f"<th>{name}</th>" for name in names)
-    return f'<div class="scroll"><table><thead><tr>{head_row}</tr></thead><tbody>{body}</tbody></table></div>'
+    return whole_table(names, ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows])

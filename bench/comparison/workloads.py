@@ -38,9 +38,12 @@ class Workload:
     scales: bool = False  # its curve over the number of workers is of interest
     workers: tuple = None  # run on these numbers of workers only; None: on one and on all
     no_floor: str = ""  # why there is no hand-made program beside it
+    computes: bool = False  # handlers that compute for long: one worker has one core (see Cell.one_core)
+    floor_parameters: dict = None  # of a floor that does another amount of work: only its speed-up compares
+    sweep: str = ""  # its figures are a point of that sweep
 
-    def parameters(self, size):
-        return getattr(self, size)
+    def parameters(self, size, side=""):
+        return self.floor_parameters if side == "floor" and self.floor_parameters else getattr(self, size)
 
 
 def messages(name, what="message"):
@@ -103,6 +106,7 @@ SPEC = [
         *numbers("size", [12], [12], [9]),
         (Figure("nqueens", "ms in all", milliseconds),),
         scales=True,
+        computes=True,
     ),
     Workload(
         "hog",
@@ -116,6 +120,22 @@ SPEC = [
     ),
 ]
 
+OTHER_WORK = "its threads compute a larger number: only the speed-up compares"
+
+
+def of_savina(name, **more):
+    """A program of Savina's parallel group that has a counterpart with plain threads; always whole."""
+    figure = Figure(f"savina.{name}", "ms in all", milliseconds)
+    return Workload(f"savina.{name}", {}, {}, {}, (figure,), scales=True, computes=True, **more)
+
+
+PARALLEL = [
+    of_savina("nqueens"),
+    of_savina("trapezoid"),
+    of_savina("fib", floor_parameters={"n": 36}, no_floor=OTHER_WORK),
+    of_savina("matmul"),
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
@@ -127,9 +147,11 @@ class Sweep:
     full: tuple
     quick: tuple
     smoke: tuple
+    rivals_most: int  # in a run that is not a full one
 
-    def counts(self, size):
-        return getattr(self, size)
+    def counts(self, size, side=""):
+        most = float("inf") if size == "full" or side in ("troupe", "floor") else self.rivals_most
+        return [count for count in getattr(self, size) if count <= most]
 
 
 SWEEPS = {
@@ -143,6 +165,7 @@ SWEEPS = {
         (10000, 100000, 1000000, 10000000),
         (10000, 100000, 1000000, 10000000),
         (1000, 10000),
+        1000000,
     ),
     "spawn": Sweep(
         "spawn",
@@ -151,12 +174,36 @@ SWEEPS = {
         (1000, 10000, 100000, 1000000),
         (1000, 10000, 100000),
         (1000, 10000),
+        100000,
     ),
 }
 
-# Bytes that an idle actor of a side may need at the most: a sweep leaves out what would not fit into half of the memory.
-BYTES_MOST = {"troupe": 512}
+# Bytes that an idle actor of a side may need at the most: a sweep leaves out what would not fit into so much of the
+# memory.
+BYTES_MOST = {"troupe": 512, "floor": 256, "tokio": 1300, "caf": 1400}
 BYTES_MOST_OF_OTHERS = 4096
+MEMORY_SHARE = 2 / 3
+
+
+def gigabytes(line):
+    return line["bytes_per_actor"] * line["ops"] / 1e9 if "bytes_per_actor" in line else None
+
+
+def microseconds_per_op(line):
+    return per_op(line) / 1000 if line.get("ops") else None
+
+
+# The sweep's last point as rows of their own. Each of the servers has answered a call when it is counted.
+TEN_MILLION = Workload(
+    "idle",
+    *numbers("n", [10000000], [10000000], [10000000]),
+    (
+        Figure("10 million idle", "GB", gigabytes),
+        Figure("10 million idle: start, call", "us each", microseconds_per_op),
+    ),
+    workers=("all",),
+    sweep="bytes",
+)
 
 # Savina: the programs whose work has a floor; the others say why not.
 SAVINA_FLOORS = {
@@ -187,17 +234,23 @@ SAVINA_COMPUTES = (
 )  # the others of the suite's parallel group
 
 
+def known_workloads():
+    return {workload.name: workload for workload in [*SPEC, *PARALLEL]}
+
+
 def own_workload(name, listed):
     """One that is not SPEC's, with Troupe's default parameters."""
     why = "it has no counterpart without a runtime"
     if name.startswith("savina."):
-        computes = name[len("savina.") :] in SAVINA_COMPUTES
-        why = "" if name in SAVINA_FLOORS else SAVINA_CHECKED if computes else SAVINA_MESSAGES
+        parallel = name[len("savina.") :] in SAVINA_COMPUTES
+        why = "" if name in SAVINA_FLOORS else SAVINA_CHECKED if parallel else SAVINA_MESSAGES
     figure = Figure(name, "ms in all", milliseconds)
-    return Workload(name, listed, listed, listed, (figure,), scales=True, no_floor=why)
+    computes = name.startswith("savina.")
+    return Workload(name, listed, listed, listed, (figure,), scales=True, no_floor=why, computes=computes)
 
 
 SERVICES = ("echo", "hello", "cache")
+DEFAULT = ("spec", "parallel")  # what is measured if nobody says
 
 
 def listed_by_troupe(program):
@@ -212,12 +265,14 @@ def listed_by_troupe(program):
 
 
 def choose(names, program):
-    """Workloads by name. `spec`: those of SPEC; `savina`: that suite; `all`: every one that Troupe has. One that is not
-    SPEC's is measured in milliseconds, with Troupe's default parameters."""
-    known = {workload.name: workload for workload in SPEC}
+    """Workloads by name. `spec`: those of SPEC; `parallel`: those of Savina that plain threads do, too; `savina`: that
+    suite; `all`: every one that Troupe has. One that is not SPEC's is measured in milliseconds, with Troupe's default
+    parameters."""
+    known = known_workloads()
     listed = listed_by_troupe(program)
     savina = [name for name in listed if name.startswith("savina.")]
-    groups = {"spec": list(known), "savina": savina, "all": [*known, *listed]}
+    groups = {"spec": [workload.name for workload in SPEC], "savina": savina, "all": [*known, *listed]}
+    groups["parallel"] = [workload.name for workload in PARALLEL]
     chosen = []
     for name in names:
         for one in groups.get(name, [name]):

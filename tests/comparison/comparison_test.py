@@ -3,16 +3,31 @@ in which order it runs. Takes no measurement."""
 import collections
 import html
 import html.parser
+import json
 import pathlib
 import random
 import re
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from comparison import chart, figures, gate, goals, latency, page, runs, sides, table, workloads  # noqa: E402
+from comparison import (  # noqa: E402
+    chart,
+    figures,
+    gate,
+    goals,
+    latency,
+    markdown,
+    page,
+    runs,
+    sides,
+    speedups,
+    table,
+    workloads,
+)
 
 CALL = next(workload for workload in workloads.SPEC if workload.name == "call")
 PAIRS = next(workload for workload in workloads.SPEC if workload.name == "pairs")
@@ -28,6 +43,7 @@ def record(
         "workers": workers,
         "parameters": parameters or {"n": 1000},
         "purpose": purpose,
+        "one_core": False,
         "round": round_number,
         "position": 0,
         "load_average": 0.1,
@@ -86,7 +102,7 @@ class Figures(unittest.TestCase):
         results = figures.Results(
             [record("go", 8 / workers, i, "pairs", workers) for workers in (1, 2, 4) for i in range(5)]
         )
-        points = figures.speedups(results, PAIRS, PAIRS.figures[0], [1, 2, 4])["go"]
+        points = speedups.curves(results, PAIRS, PAIRS.figures[0], [1, 2, 4])["go"]
         self.assertEqual([(count, round(speedup, 6)) for count, speedup, _, _ in points], [(1, 1), (2, 2), (4, 4)])
 
 
@@ -126,7 +142,9 @@ class Goals(unittest.TestCase):
         return figures.rows(figures.Results(lines), [CALL], workers)
 
     def test_each_is_of_a_row_and_in_its_unit(self):
-        units = {figure.label: figure.unit for workload in workloads.SPEC for figure in workload.figures}
+        everything = [*workloads.SPEC, *workloads.PARALLEL, workloads.TEN_MILLION]
+        units = {figure.label: figure.unit for workload in everything for figure in workload.figures}
+        self.assertLessEqual({*goals.DATA["scaling"], *goals.DATA["as threads"]}, {*units})
         for name, one in goals.GOALS.items():
             self.assertEqual(units.get(name), one["unit"], name)
         self.assertLessEqual(set(goals.DATA["floors"]), {workload.name for workload in workloads.SPEC})
@@ -138,16 +156,23 @@ class Goals(unittest.TestCase):
         self.assertFalse(goals.present(self.rows(5e-5, 1)))
 
     def test_a_goal_is_met_within_the_tolerance_and_missed_beyond(self):
-        self.assertEqual(table.goal_cells(self.rows(5.4e-5)[0]), ["50", "1.08 met"])
-        self.assertEqual(table.goal_cells(self.rows(5.6e-5)[0]), ["50", "1.12 missed"])
+        self.assertEqual(table.goal_cells(self.rows(5.4e-5)[0])[:2], ["50", "1.08 met"])
+        self.assertEqual(table.goal_cells(self.rows(5.6e-5)[0])[:2], ["50", "1.12 missed"])
         self.assertEqual(goals.missed(self.rows(5.4e-5) + self.rows(5.6e-5)), ["call"])
 
+    def test_a_goal_of_time_is_scaled_by_what_a_floor_takes_here(self):
+        row = self.rows(2.6e-5)[0]
+        self.assertAlmostEqual(row["scaled"], 50 * 15 / 30)
+        self.assertEqual(table.goal_cells(row)[2:], ["25", "1.04 met"])
+        self.assertIsNone(goals.scaled("idle", 256, {"call": 0.5, "pingpong": 0.5}))
+        self.assertIsNone(goals.scaled("ring", 20, {"call": 0.5}))
+
     def test_the_floors_of_both_machines_are_said(self):
-        text = table.text([("on 4 workers", self.rows(1e-4))], data()["context"], ["troupe", "floor"])
+        text = table.text([("on 4 workers", self.rows(1e-4))], [], data()["context"], ["troupe", "floor"])
         self.assertIn("13 ns (pingpong) and 30 ns (call)", text)
         self.assertIn("The floor of call takes 15.0 ns here, 0.50 times as long.", text)
         self.assertRegex(text, r"call .* 50 +2\.00 missed")
-        self.assertNotIn("Goals", table.text([("on 1 worker", self.rows(1e-4, 1))], data()["context"], ["troupe"]))
+        self.assertNotIn("Goals", table.text([("on 1 worker", self.rows(1e-4, 1))], [], data()["context"], ["troupe"]))
 
 
 class Order(unittest.TestCase):
@@ -182,6 +207,18 @@ class Order(unittest.TestCase):
         self.assertEqual(counts["troupe"], [10000, 100000, 1000000, 10000000])
         self.assertEqual(counts["go"], [10000, 100000, 1000000])
 
+    def test_a_point_that_is_among_the_bars_is_not_measured_twice(self):
+        there = [runs.Cell("idle", "go", 4, (("n", 1000000),), "bars")]
+        cells = list(runs.sweeps(workloads.SWEEPS, self.sides, 4, "full", 16 << 30, there))
+        counts = {cell.side: [] for cell in cells}
+        for cell in cells:
+            counts[cell.side] += [cell.parameters[0][1]] if cell.workload == "idle" else []
+        self.assertNotIn(1000000, counts["go"])
+        self.assertIn(1000000, counts["tokio"])
+        results = figures.Results([record("go", 1, 1, "idle", parameters={"n": 1000000}, bytes_per_actor=7)])
+        swept = workloads.SWEEPS["bytes"].figures[0]
+        self.assertEqual(results.by_round(swept, "idle", "go", 4, sweep="bytes", parameters={"n": 1000000}), {1: 7})
+
     def test_a_quick_run_leaves_out_every_second_number_of_workers(self):
         self.assertEqual(runs.counts_up_to(8), [1, 2, 3, 4, 6, 8])
         self.assertEqual(runs.counts_up_to(8, every=False), [1, 2, 4, 8])
@@ -196,6 +233,113 @@ class Order(unittest.TestCase):
         )
         self.assertEqual(runs.launch(["sh", "-c", 'echo \'{"ops":1,"seconds":2}\'; exit 1'], 20)[0], "failed")
         self.assertEqual(runs.launch(["sleep", "60"], 0.05)[0], "timeout")
+        self.assertEqual(runs.launch(["echo", '{"ops":1,"seconds":"soon"}'], 20)[0], "failed")
+        self.assertEqual(runs.launch(["/nowhere/program"], 20)[0], "failed")
+
+    def test_what_a_program_that_hangs_has_started_ends_with_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            lock = pathlib.Path(folder) / "lock"
+            self.assertEqual(runs.launch(["sh", "-c", f"flock {lock} sleep 60 & wait"], 1)[0], "timeout")
+            self.assertEqual(runs.launch(["flock", str(lock), "echo", '{"ops":1,"seconds":2}'], 20)[0], "good")
+
+
+class Progress(unittest.TestCase):
+    """With sides that are shell scripts: what runs how often."""
+
+    ANSWER = 'echo \'{"ops":1,"seconds":1}\''
+
+    def execute(self, rounds, before=(), **scripts):
+        everybody = [sides.Side(name, ["sh", "-c", script]) for name, script in scripts.items()]
+        cells = [runs.Cell("call", side.name, 1, (), "bars") for side in everybody]
+        return runs.execute(cells, everybody, rounds, 1, 20, lambda *_: None, before=list(before))
+
+    def counts(self, records):
+        return collections.Counter((one["side"], one["status"]) for one in records)
+
+    def test_what_fails_twice_is_left_and_costs_the_others_nothing(self):
+        records = self.execute(4, good=self.ANSWER, bad="exit 1", none="exit 3")
+        self.assertEqual(self.counts(records), {("good", "good"): 4, ("bad", "failed"): 2, ("none", "unsupported"): 1})
+
+    def test_a_run_that_was_broken_off_is_taken_up_where_it_ended(self):
+        scripts = {"one": self.ANSWER, "two": self.ANSWER, "bad": "exit 1"}
+        whole = self.execute(3, **scripts)
+        for cut in range(len(whole)):
+            again = self.execute(3, before=json.loads(json.dumps(whole[:cut])), **scripts)
+            self.assertEqual(
+                [(one["side"], one["round"]) for one in again], [(one["side"], one["round"]) for one in whole]
+            )
+
+    def test_who_takes_long_is_launched_less_often_and_the_table_says_so(self):
+        slow = [{**record("go", 90, i), "wall_s": 90} for i in (1, 2, 3)]
+        progress = runs.Progress(slow[:2])
+        self.assertTrue(progress.wants(runs.Cell.of(slow[0]), 3))
+        progress.add(slow[2])
+        self.assertFalse(progress.wants(runs.Cell.of(slow[0]), 4))
+        results = figures.Results(launches(troupe=[1] * 5) + [record("go", 2, i) for i in range(3)])
+        row = figures.row(results, CALL, CALL.figures[0], 4)
+        self.assertTrue(table.cell(row, "go", 5).endswith("of 3"))
+        self.assertFalse(table.cell(row, "troupe", 5).endswith("of 5"))
+
+
+class Speedups(unittest.TestCase):
+    def row(self, workload, workers=4, **times):
+        """side=(seconds on one worker, on four)"""
+        lines = [
+            record(side, seconds, i, workload.name, count)
+            for side, both in times.items()
+            for count, seconds in zip((1, 4), both)
+            for i in range(5)
+        ]
+        return speedups.rows(figures.Results(lines), [workload], workers)[0]
+
+    def test_a_goal_of_scaling_is_a_number_within_the_tolerance(self):
+        self.assertTrue(self.row(PAIRS, troupe=(3.4, 1))["met"])
+        self.assertFalse(self.row(PAIRS, troupe=(3.3, 1))["met"])
+
+    def test_parallel_work_is_measured_by_plain_threads_of_the_same_run(self):
+        queens = next(workload for workload in workloads.SPEC if workload.name == "nqueens")
+        self.assertTrue(self.row(queens, troupe=(3.5, 1), floor=(3.6, 1))["met"])
+        self.assertFalse(self.row(queens, troupe=(3.4, 1), floor=(3.6, 1))["met"])
+        self.assertIsNone(self.row(queens, troupe=(3.4, 1))["met"])
+
+    def test_all_other_work_may_not_be_slower_on_all_workers(self):
+        self.assertTrue(self.row(CALL, troupe=(1, 1.09))["met"])
+        self.assertFalse(self.row(CALL, troupe=(1, 1.11))["met"])
+
+    def test_who_gains_more_is_said_where_gaining_is_the_goal(self):
+        self.assertEqual(speedups.verdict(self.row(PAIRS, troupe=(3, 1), go=(4, 1)), 3), "BEHIND")
+        self.assertEqual(speedups.verdict(self.row(PAIRS, troupe=(3, 1), go=(2, 1)), 3), "first")
+        self.assertEqual(speedups.verdict(self.row(CALL, troupe=(3, 1), go=(4, 1)), 3), "-")
+
+    def test_one_worker_of_work_that_computes_has_one_core(self):
+        everybody = [sides.Side("troupe", ["true"])]
+        cells = list(runs.bars_and_scaling([PAIRS, *workloads.PARALLEL], everybody, 4, "full"))
+        pinned = {(cell.workload, cell.workers) for cell in cells if cell.one_core}
+        self.assertEqual(pinned, {(workload.name, 1) for workload in workloads.PARALLEL})
+
+
+class Readme(unittest.TestCase):
+    def tables(self):
+        results = figures.Results(data()["launches"], ["troupe", "floor", "go", "odd"])
+        return table.at_each(results, [CALL, PAIRS], 4), speedups.rows(results, [CALL, PAIRS], 4), results.sides
+
+    def test_the_tables_stand_between_the_marks_and_the_rest_stays(self):
+        tables, risen, everybody = self.tables()
+        text = markdown.text(tables, risen, data()["context"], everybody)
+        self.assertRegex(text, r"\| call \| ns a call \| 34\.3 \(33\.0 to 35\.6\) \| \*\*odd 17\.2\*\* \| Go 137 \|")
+        whole = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter"
+        once = markdown.between_marks(whole, text)
+        self.assertEqual(once, f"before\n{markdown.BEGIN}\n{text}{markdown.END}\nafter")
+        self.assertEqual(markdown.between_marks(once, text), once)
+
+    def test_the_two_files_have_what_is_replaced(self):
+        readme = (sides.TOP / "README.md").read_text(encoding="utf-8")
+        found = markdown.readme_figures(self.tables()[0])
+        self.assertEqual(list(found), ["call, with timeout and failure detection"])
+        self.assertNotEqual(markdown.with_figures(readme, found), readme)
+        for label in markdown.README_LABELS:
+            self.assertIn(f"\n| {label} |", readme)
+        self.assertIn(markdown.BEGIN, (sides.TOP / "bench/README.md").read_text(encoding="utf-8"))
 
 
 class Workloads(unittest.TestCase):
@@ -315,11 +459,13 @@ class Page(unittest.TestCase):
         self.assertIn('class="floor"', self.text)
 
     def test_a_lost_row_is_as_plain_as_another(self):
-        self.assertRegex(self.text, r'<td class="behind"[^>]*>[0-9.]+</td><td class="standing behind">behind</td>')
+        self.assertRegex(
+            self.text, r'<td class="behind">2\.00<small>[^<]*</small></td><td class="standing behind">behind</td>'
+        )
 
     def test_a_goal_stands_beside_its_row_where_there_is_one(self):
-        self.assertEqual(self.text.count("<th>Troupe to goal</th>"), 1)
-        self.assertRegex(self.text, r'<td>50</td><td class="[a-z]+" title="[^"]*">[0-9.]+</td>')
+        self.assertEqual(self.text.count("<th>scaled goal</th>"), 1)
+        self.assertRegex(self.text, r'<td><b>50</b><small class="first">0\.69 met</small></td>')
 
     def test_a_run_that_is_not_a_full_one_says_so(self):
         small = data()
@@ -337,12 +483,14 @@ class Page(unittest.TestCase):
         lines = [record("troupe", 1e-3, i, "hog", late_p99_us=5, p99_us=1) for i in range(5)]
         rows = figures.rows(figures.Results(lines), [HOG], 4)
         self.assertIn(html.escape(f"No floor: hog: {HOG.no_floor}."), page.table_of(rows, []))
-        text = table.text([("on 4 workers", rows)], data()["context"], ["troupe"])
+        text = table.text([("on 4 workers", rows)], [], data()["context"], ["troupe"])
         self.assertIn(f"No floor: hog: {HOG.no_floor}.", text)
 
     def test_the_text_has_every_side(self):
         results = figures.Results(data()["launches"])
-        text = table.text([("4 workers", figures.rows(results, [CALL, PAIRS], 4))], data()["context"], results.sides)
+        rows, risen = figures.rows(results, [CALL, PAIRS], 4), speedups.rows(results, [CALL, PAIRS], 4)
+        text = table.text([("4 workers", rows)], risen, data()["context"], results.sides)
+        self.assertRegex(text, r"pairs +3\.03 .* 3\.7 +missed")
         self.assertRegex(text, r"call .* odd .* BEHIND")
 
     def test_numbers_at_an_axis_are_short(self):
