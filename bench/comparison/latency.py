@@ -13,7 +13,7 @@ import time
 
 from . import context, runs, sides
 
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 FEW_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 WARM_UP_S = 0.3
 PATIENCE_S = 30  # beyond the time that a point of load takes

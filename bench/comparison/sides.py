@@ -197,6 +197,8 @@ def build(peers, bin_folder, added):
         name, _, program = word.partition("=")
         if not name.isidentifier() or not program:
             raise SystemExit(f"compare: --add takes NAME=PROGRAM, not '{word}'")
+        if not shutil.which(program.split()[0]):
+            raise SystemExit(f"compare: there is no program {program.split()[0]}")
         sides.append(Side(name, program.split(), build="built by hand"))
     return sides
 

@@ -46,7 +46,8 @@ def goal_cell(goal, to_goal):
     if goal is None:
         return ["-", "-"]
     words = f"{to_goal[0]:.2f} {'met' if goals.is_met(to_goal[0]) else 'missed'}" if to_goal else "-"
-    return [f"{goal:.3g}", words]
+    short = f"{goal:g}"
+    return [short if len(short) <= 4 else number(goal), words]
 
 
 def goal_cells(row):
