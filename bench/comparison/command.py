@@ -221,7 +221,7 @@ def main(arguments):
     write(chosen.out / "figures.md", markdown.text(tables, risen, data["context"], results.sides))
     print(text)
     if chosen.readme:
-        markdown.put(sides.TOP, tables, risen, data["context"], results.sides)
+        markdown.put(sides.TOP, tables, risen, data["context"], results.sides, sides.say)
     sides.say(f"compare: {chosen.out}/raw.json, table.txt, page.html and figures.md")
     return (
         0

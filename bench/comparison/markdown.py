@@ -1,6 +1,10 @@
 """The figures as Markdown, and into the two README files: the tables of bench/README.md between its two marks, and in
 README.md the second and the fourth cell of the rows that the comparison measures."""
+import textwrap
+
 from . import goals, speedups, table
+
+WIDTH = 138
 
 NAMES = {"erlang": "OTP", "go": "Go", "caf": "CAF"}
 NOTES = {("restart", "tokio"): "no supervisors", ("restart", "go"): "no supervisors", ("restart", "caf"): "by hand"}
@@ -82,17 +86,18 @@ def of_speedups(rows, rivals):
 
 def text(tables, risen, context, sides):
     settings, rivals = context["settings"], [side for side in sides if side not in ("troupe", "floor")]
-    lines = [
+    paragraphs = [
         f"Figures of `{COMMAND.get(settings.get('size'), 'bench/compare')}` at {context['commit'][:12]}, "
         f"{context['taken']}: medians of {settings['runs']} launches, in brackets their 95 % intervals; "
         f"{context['cpu']['name']}, {context['cpu']['cores usable']} cores, {context['virtual']}, {context['kernel']}.",
         "What is bold is ahead of Troupe, or a goal that is missed; `~` and `within noise`: nobody can tell. A ratio to a "
         "`scaled` goal counts how much longer the hand-made floors take here than where the goals were set.",
     ]
+    lines = [textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs]
     for heading, rows in tables:
         if rows:
             lines += ["", f"{heading[0].upper()}{heading[1:]}; less is better.", "", *of_rows(rows, rivals)]
-            lines += ["", goals.words(rows)] if goals.present(rows) else []
+            lines += ["", textwrap.fill(goals.words(rows), WIDTH)] if goals.present(rows) else []
     if risen:
         heading = f"From 1 worker to {settings['workers']}: how many times as fast; more is better."
         lines += ["", heading, "", *of_speedups(risen, rivals)]
@@ -158,9 +163,13 @@ def between_marks(readme, figures):
     return f"{before}{BEGIN}\n{figures}{END}{after}"
 
 
-def put(top, tables, risen, context, sides):
-    for path, change in (
-        (top / "README.md", lambda old: with_figures(old, readme_figures(tables))),
-        (top / "bench/README.md", lambda old: between_marks(old, text(tables, risen, context, sides))),
-    ):
-        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+def put(top, tables, risen, context, sides, say):
+    path = top / "bench/README.md"
+    path.write_text(
+        between_marks(path.read_text(encoding="utf-8"), text(tables, risen, context, sides)), encoding="utf-8"
+    )
+    if context["settings"].get("size") != "full":
+        say("compare: README.md keeps its figures: they are of full runs")
+        return
+    path = top / "README.md"
+    path.write_text(with_figures(path.read_text(encoding="utf-8"), readme_figures(tables)), encoding="utf-8")

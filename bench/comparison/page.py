@@ -138,7 +138,10 @@ def bar_cards(rows, sides):
             if side != "floor" and (row["sides"].get(side) or row["why_not"].get(side, ("", ""))[0])
         ]
         words = {"unsupported": "no counterpart", "timeout": "not done in time", "failed": "failed"}
-        values = {side: row["sides"].get(side) or words.get(row["why_not"][side][0], row["why_not"][side][0]) for side in shown}
+        values = {
+            side: row["sides"].get(side) or words.get(row["why_not"][side][0], row["why_not"][side][0])
+            for side in shown
+        }
         cards.append(card(row["label"], row["unit"], chart.bars(shown, values, row["sides"].get("floor"), row["unit"])))
     return f'<div class="grid-of">{"".join(cards)}</div>'
 
