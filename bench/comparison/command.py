@@ -152,6 +152,8 @@ def take_up(chosen, data):
     if data["context"]["commit"] != context.commit():
         raise SystemExit(f"compare: that run is of commit {data['context']['commit']}, this tree is {context.commit()}")
     kept = data["context"]["settings"]
+    if "memory_bytes" not in kept:
+        raise SystemExit("compare: that file is of an older bench/compare, which did not note all settings")
     chosen.workers, chosen.runs, chosen.workloads = kept["workers"], kept["runs"], kept["workloads"]
     chosen.size, chosen.seed, chosen.limit, chosen.seconds = kept["size"], kept["seed"], kept["limit_s"], kept["load_s"]
     chosen.services, chosen.no_sweeps = kept["services"], not kept["sweeps"]
