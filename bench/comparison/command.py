@@ -9,7 +9,7 @@ import time
 from . import context, figures, gate, latency, markdown, page, runs, sides, speedups, table, workloads
 
 # What a run's size says of its other settings: launches of each, seconds of a point of load, seconds a launch may take.
-BY_SIZE = {"full": (5, 2, 120), "quick": (3, 0.5, 20), "smoke": (2, 0.5, 120)}
+BY_SIZE = {"full": (5, 1.5, 120), "quick": (3, 0.5, 20), "smoke": (2, 0.5, 120)}
 GATE_PAIRS = 11
 
 DESCRIPTION = """Runs Troupe's workloads, hand-made floors and other actor runtimes, interleaved in random order, and
@@ -53,7 +53,7 @@ def options(arguments):
         metavar="A,B",
         help=f"of {', '.join(workloads.SERVICES)}; '' for none",
     )
-    parser.add_argument("--seconds", type=float, metavar="S", help="of each point of offered load (2; --quick: 0.5)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of each point of offered load (1.5; --quick: 0.5)")
     parser.add_argument("--no-sweeps", action="store_true", help="not memory and time against the number of actors")
     parser.add_argument(
         "--quick",

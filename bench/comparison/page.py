@@ -241,8 +241,13 @@ def latency_cards(records):
                     )
                 )
         cards.append(distribution_card(curves))
+        bad = [one for one in records if one["service"] == service and "failed" in one["line"]]
+        words = "; ".join(
+            dict.fromkeys(f"{one['side']} at {short(one['rate'])}: {one['line']['failed']}" for one in bad)
+        )
+        note = f'<p class="note">Not measured: {escape(words)}.</p>' if bad else ""
         parts.append(
-            f'<h3 class="service">{escape(service)}</h3>{chart.legend(curves)}'
+            f'<h3 class="service">{escape(service)}</h3>{note}{chart.legend(curves)}'
             f'<div class="grid-of wide">{"".join(cards)}</div>'
         )
     return "".join(parts)

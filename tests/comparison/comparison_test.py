@@ -475,6 +475,15 @@ class Page(unittest.TestCase):
         self.assertIn("A quick run", page.render(small, [CALL]))
         self.assertNotIn('notice">', self.text)
 
+    def test_a_load_that_failed_is_said(self):
+        self.assertNotIn("Not measured", self.text)
+        bad = data()
+        bad["latency"][0]["line"] = {"failed": "it does not start"}
+        self.assertIn("Not measured: troupe at 10k: it does not start.", page.render(bad, [CALL]))
+        for one in bad["latency"]:
+            one["line"] = {"failed": "x"}
+        self.assertIn('<h3 class="service">hello</h3>', page.render(bad, [CALL]))
+
     def test_both_figures_of_a_sweep_are_drawn(self):
         for figure in workloads.SWEEPS["bytes"].figures:
             self.assertIn(f"<h3>{figure.label}</h3>", self.text)
