@@ -92,8 +92,9 @@ TR_API TR_NORETURN void tr_exit(tr_reason reason);
 TR_API TR_NORETURN void tr_exit_with(tr_reason reason, const void *detail, size_t size);
 /* What a failed tr_assert calls: ends the caller with TR_WHY_ASSERT. */
 TR_API TR_NORETURN void tr_assert_failed(const char *what, const char *file, int line);
-/* A negative status ends the caller: with the reason behind it (TR_EDOWN, TR_ESTART), noproc (TR_ENOPROC), timeout
- * (TR_ETIMEDOUT), else with TR_WHY_STATUS. Any other is passed on. */
+/* A negative status ends the caller: with the reason behind it (TR_EDOWN, TR_ESTART; TR_EIO of a socket: TR_WHY_STATUS
+ * with the system's text), noproc (TR_ENOPROC), timeout (TR_ETIMEDOUT), else with TR_WHY_STATUS. Any other is passed
+ * on. */
 TR_API int tr_must(int status);
 #define tr_assert(condition) ((condition) ? (void)0 : tr_assert_failed(#condition, __FILE__, __LINE__))
 /* Sends an exit signal (OTP's exit/2): to a process that traps exits a message, else its end; TR_KILL can't be trapped.
@@ -102,8 +103,9 @@ TR_API int tr_must(int status);
 TR_API int tr_exit_signal(tr_pid to, tr_reason reason);
 /* Sets whether exit signals become messages; returns the old value. Source: EXIT-09. */
 TR_API bool tr_trap_exit(bool on);
-/* The reason behind the calling process's latest TR_EDOWN or TR_ESTART (what failed in a bad spec after TR_ESPEC, too);
- * TR_NORMAL before the first. Valid until the next such failure. On a foreign thread it is the thread's. Any thread. */
+/* The reason behind the calling process's latest TR_EDOWN or TR_ESTART (what failed in a bad spec after TR_ESPEC, too;
+ * what the system said after a socket's TR_EIO); TR_NORMAL before the first. Valid until the next such failure. On a
+ * foreign thread it is the thread's. Any thread. */
 TR_API const tr_reason *tr_last_reason(void);
 
 /* ---- links and monitors */

@@ -2,8 +2,9 @@
  *
  * A socket belongs to a process and is closed at its end. Addresses: "tcp://127.0.0.1:7000", "tcp://[::1]:7000",
  * "tcp://0.0.0.0:7000" (all interfaces), "unix:///path/to/socket"; port 0 lets the system choose. Only the owner may
- * use a socket: TR_EINVAL otherwise; a closed one is TR_EEND. After TR_EIO tr_socket_error tells the system's number. A
- * peer that is gone is an error, never a SIGPIPE. Any call that opens or waits may return TR_ENOMEM. On a foreign thread:
+ * use a socket: TR_EINVAL otherwise; a closed one is TR_EEND. After TR_EIO tr_socket_error tells the system's number, and
+ * tr_last_reason, as which tr_must ends the caller, its text: "Address already in use (tcp://127.0.0.1:7000)". A peer that
+ * is gone is an error, never a SIGPIPE. Any call that opens or waits may return TR_ENOMEM. On a foreign thread:
  * TR_EFOREIGN.
  *
  * TCP_NODELAY is on: what is written goes out at once, so write a reply in one piece.

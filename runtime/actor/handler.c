@@ -23,7 +23,8 @@
 static struct notice *status_notice(struct context *context, struct actor *self, int status)
 {
     struct notice *last = self->cold == NULL ? NULL : self->cold->last;
-    if ((status == TR_EDOWN || status == TR_ESTART) && last != NULL)
+    if (last != NULL && (status == TR_EDOWN || status == TR_ESTART ||
+                         (status == TR_EIO && last->reason.why == TR_WHY_STATUS && last->reason.code == TR_EIO)))
         return notice_take(last);
     tr_reason reason = tr_because(status < 0 ? TR_WHY_STATUS : TR_WHY_BAD_RETURN, status, status < 0 ? "%s" : NULL,
                                   tr_status_text(status));

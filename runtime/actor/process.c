@@ -154,12 +154,19 @@ API void tr_assert_failed(const char *what, const char *file, int line)
     tr_exit(tr_because(TR_WHY_ASSERT, line, "%s:%d: %s", slash == NULL ? file : slash + 1, line, what));
 }
 
+/* Whether it is what the system said of a socket. */
+static bool is_io_error(int status, const tr_reason *last)
+{
+    return status == TR_EIO && last->why == TR_WHY_STATUS && last->code == TR_EIO;
+}
+
 API int tr_must(int status)
 {
     if (LIKELY(status >= 0))
         return status;
-    if (status == TR_EDOWN || status == TR_ESTART)
-        tr_exit(*tr_last_reason());
+    const tr_reason *last = tr_last_reason();
+    if (status == TR_EDOWN || status == TR_ESTART || is_io_error(status, last))
+        tr_exit(*last);
     if (status == TR_ETIMEDOUT)
         tr_exit(tr_because(TR_WHY_TIMEOUT, 0, NULL));
     if (status == TR_ENOPROC)

@@ -16,6 +16,14 @@
 #define FAILED_ID   (UINT64_C(1) << 63)
 #define FAILED_MOST UINT64_C(0xFFFF)
 
+static int latest_error(struct socket *socket) { return load_relaxed(&socket->error); /* relaxed: see socket_failed */ }
+
+/* The status of a call of self's on its way out. */
+static int explained(struct actor *self, struct socket *socket, int status)
+{
+    return UNLIKELY(status == TR_EIO) ? socket_explain(self, latest_error(socket), NULL) : status;
+}
+
 /* ---- reading */
 
 /* The result of one try: TR_OK, TR_EEND, TR_EIO; 1: there is nothing now. After side_clear. */
@@ -65,7 +73,7 @@ static int read_from(struct actor *self, tr_socket id, void *buffer, size_t capa
     /* [SA2] acquire: pairs with [SA1] */
     if (socket->kind == SOCKET_LISTENER || load_acquire(&socket->active))
         return TR_EINVAL;
-    return read_some(self, socket, buffer, capacity, deadline, size);
+    return explained(self, socket, read_some(self, socket, buffer, capacity, deadline, size));
 }
 
 API int tr_read(tr_socket id, void *buffer, size_t capacity, int64_t timeout_ms, size_t *size)
@@ -122,7 +130,9 @@ static int write_to(struct actor *self, tr_socket id, const void *data, size_t s
     int status = socket_use(id, self, deadline, &socket);
     if (status != TR_OK)
         return status;
-    return socket->kind == SOCKET_LISTENER ? TR_EINVAL : write_all(self, socket, data, size, deadline);
+    if (socket->kind == SOCKET_LISTENER)
+        return TR_EINVAL;
+    return explained(self, socket, write_all(self, socket, data, size, deadline));
 }
 
 API int tr_write(tr_socket id, const void *data, size_t size, int64_t timeout_ms)
@@ -159,8 +169,6 @@ static int port(struct socket *socket)
     return getsockname(socket->source.fd, &address.any, &address.size) < 0 ? 0 : socket_address_port(&address);
 }
 
-static int latest_error(struct socket *socket) { return load_relaxed(&socket->error); /* relaxed: see socket_failed */ }
-
 /* What `look` makes of the socket; a status if it is not the caller's. */
 static int with_own(tr_socket id, int (*look)(struct socket *socket))
 {
@@ -171,7 +179,7 @@ static int with_own(tr_socket id, int (*look)(struct socket *socket))
         return status;
     status = socket_mine(id, self, &socket);
     if (status == TR_OK)
-        status = look(socket);
+        status = explained(self, socket, look(socket));
     socket_leave();
     return status;
 }
@@ -216,7 +224,7 @@ API int tr_socket_peer(tr_socket id, char *address, size_t size)
         return status;
     status = socket_mine(id, self, &socket);
     if (status == TR_OK)
-        status = peer(socket, address, size);
+        status = explained(self, socket, peer(socket, address, size));
     socket_leave();
     return status;
 }

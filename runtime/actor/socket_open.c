@@ -153,6 +153,8 @@ API int tr_listen(const char *text, tr_socket *listener)
     if (status != TR_OK)
         return status;
     status = listen_at(self, &address, listener);
+    if (status == TR_EIO)
+        socket_explain(self, tr_socket_error(*listener), text);
     socket_leave();
     return status;
 }
@@ -234,7 +236,7 @@ static int accept_one(struct actor *self, struct socket *listener, int64_t deadl
     } while (*fd < 0 && status == TR_OK);
     if (patience.delay_ns != 0)
         starved_remove(&listener->starved);
-    return status;
+    return status == TR_EIO ? socket_explain(self, load_relaxed(&listener->error), NULL) : status; /* relaxed: own */
 }
 
 static int accept_from(struct actor *self, tr_socket id, int64_t deadline, tr_socket *connection)
@@ -355,6 +357,8 @@ API int tr_connect(const char *text, int64_t timeout_ms, tr_socket *connection)
     if (status != TR_OK)
         return status;
     status = connect_to(self, &address, socket_deadline(timeout_ms), connection);
+    if (status == TR_EIO)
+        socket_explain(self, tr_socket_error(*connection), text);
     socket_leave();
     return status;
 }

@@ -4,6 +4,7 @@
  * of a thread-local, and the caller may come back on another thread (D2). */
 #include "actor/socket_record.h"
 
+#include "actor/call.h"
 #include "actor/end.h"
 #include "actor/wait.h"
 #include "base/clock.h"
@@ -347,5 +348,17 @@ int socket_wait(struct actor *self, struct socket_side *side, int64_t deadline)
 int socket_failed(struct socket *socket, int error)
 {
     store_relaxed(&socket->error, error); /* relaxed: the owner's own, or told by a message */
+    return TR_EIO;
+}
+
+NOINLINE int socket_explain(struct actor *self, int error, const char *address)
+{
+    struct context *context = context_self();
+    char room[64];
+    const char *text = strerror_r(error, room, sizeof room); /* GNU's: it may be elsewhere */
+    tr_reason reason = address == NULL ? tr_because(TR_WHY_STATUS, TR_EIO, "%s", text)
+                                       : tr_because(TR_WHY_STATUS, TR_EIO, "%s (%s)", text, address);
+    if (actor_cold(context, self) != NULL)
+        call_set_last(context, self, notice_new(context, &reason, NULL, 0));
     return TR_EIO;
 }

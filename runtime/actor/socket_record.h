@@ -141,6 +141,9 @@ int socket_wait(struct actor *self, struct socket_side *side, int64_t deadline);
 
 /* Remembers the system's error number; TR_EIO. */
 int socket_failed(struct socket *socket, int error);
+/* On the way out of a call of self's that failed so: what the number means becomes tr_last_reason. address: where, or
+ * NULL. TR_EIO. */
+int socket_explain(struct actor *self, int error, const char *address);
 
 /* As if there had been an edge: the owner tries to read or accept again. Any thread that keeps the record alive. */
 void socket_nudge(struct socket *socket);

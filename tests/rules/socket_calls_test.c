@@ -159,8 +159,10 @@ static void reset_body(const tr_msg *unused)
     close(peer);
     CHECK_EQ(tr_read(here, buffer, sizeof buffer, LONG_MS, &size), TR_EIO);
     CHECK_EQ(tr_socket_error(here), ECONNRESET);
+    CHECK_STR(tr_last_reason()->text, "Connection reset by peer");
     CHECK_EQ(tr_write(here, "x", 1, LONG_MS), TR_EIO); /* and no SIGPIPE */
     CHECK_EQ(tr_socket_error(here), EPIPE);
+    CHECK_STR(tr_last_reason()->text, "Broken pipe");
 }
 
 TEST(socket_calls, a_reset_is_an_error_with_its_number_and_no_signal) { run_as_root(reset_body); }

@@ -152,6 +152,49 @@ static void reuse_body(const tr_msg *unused)
 
 TEST(socket_calls, a_port_in_use_is_an_error_and_a_port_left_is_free_at_once) { run_as_root(reuse_body); }
 
+static void must_listen_there(const tr_msg *address)
+{
+    tr_socket listener;
+    tr_must(tr_listen(tr_string(address), &listener));
+}
+
+static int init_there(void *unused, const tr_msg *address)
+{
+    (void)unused;
+    tr_socket listener;
+    return tr_listen(tr_string(address), &listener);
+}
+
+static void expect_in_use(const tr_reason *reason, const char *address)
+{
+    char expected[56];
+    snprintf(expected, sizeof expected, "Address already in use (%s)", address);
+    CHECK_EQ(reason->why, TR_WHY_STATUS);
+    CHECK_EQ(reason->code, TR_EIO);
+    CHECK_STR(reason->text, expected);
+}
+
+static void told_body(const tr_msg *unused)
+{
+    (void)unused;
+    static const tr_gen_server server = { .label = "listens", .init = init_there };
+    tr_socket listener = must_listen("tcp://127.0.0.1:0");
+    char address[64];
+    int size = snprintf(address, sizeof address, "tcp://127.0.0.1:%d", tr_socket_port(listener)) + 1;
+    tr_ref monitor;
+    tr_reason reason;
+    tr_pid pid;
+    tr_spawn_monitor(must_listen_there, address, (size_t)size, &monitor);
+    CHECK_EQ(tr_await_down(monitor, LONG_MS, &reason), TR_OK);
+    expect_in_use(&reason, address);
+    CHECK_EQ(tr_start_server(&server, address, (size_t)size, NULL, &pid), TR_ESTART);
+    expect_in_use(tr_last_reason(), address);
+    CHECK_EQ(tr_connect("tcp://127.0.0.1:1", LONG_MS, &listener), TR_EIO);
+    CHECK_STR(tr_last_reason()->text, "Connection refused (tcp://127.0.0.1:1)");
+}
+
+TEST(socket_calls, who_ends_by_a_failed_call_says_what_the_system_said) { run_as_root(told_body); }
+
 /* ---- out of descriptors */
 
 static struct rlimit before;
