@@ -13,6 +13,7 @@ TR_NORETURN static void fail(const char *what, const tr_reason *reason)
 {
     char text[128];
     const tr_reason told = tr_because(TR_WHY_START, reason->code, "%s", what);
+    tr_log_flush(); /* the last line says it all; those that lead there stand before it */
     fprintf(stderr, "%s: %s\n", what, tr_reason_text(reason, text, sizeof text));
     tr_trap_exit(false);
     tr_exit_signal(tr_self(), told);
