@@ -65,6 +65,8 @@ void scheduler_stop(void);
 
 /* Cores that this process may use: affinity, then the cgroup's CPU quota; at least 1. */
 unsigned scheduler_cores(void);
+/* quota.c: as many as the CPU quota allows, rounded up; 0: there is none. */
+unsigned quota_cores(void);
 
 /* What a thread notes of itself, for others to ask for while it lives. */
 void cores_note_thread(struct core_use *use);

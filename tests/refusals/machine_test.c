@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <troupe/base.h>
@@ -24,10 +25,10 @@
 static char folder[] = "/tmp/cores-test-XXXXXX";
 static char found_at[128];
 
-/* Files of control groups are those in the test's own folder, by their last names. */
+/* What the system says of this process's control groups is in the test's own folder, and so are the groups. */
 static const char *in_folder(const char *path)
 {
-    if (strncmp(path, "/sys/fs/cgroup", 14) != 0)
+    if (strcmp(path, "/proc/self/cgroup") != 0 && strcmp(path, "/proc/self/mountinfo") != 0)
         return path;
     snprintf(found_at, sizeof found_at, "%s%s", folder, strrchr(path, '/'));
     return found_at;
@@ -69,20 +70,82 @@ static void put(const char *name, const char *text)
     fclose(file);
 }
 
+static unsigned cores(void)
+{
+    REFUSE(sched_getaffinity, 1, 0);
+    unsigned count = scheduler_cores();
+    CHECK_EQ(REFUSED(sched_getaffinity), 1);
+    return count;
+}
+
+static void make_folder(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK_EQ(mkdir(path, 0700), 0);
+}
+
+/* Version 2 is mounted at "two groups", version 1 at "one", of each the part of the hierarchy below `root`. */
+static void mount_below(const char *root)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "22 1 8:1 / / rw,relatime - ext4 /dev/root rw\n"
+             "30 22 0:28 / /not-there rw - cgroup cgroup rw,cpuset,cpuacct\n"
+             "31 22 0:29 %s %s/two\\040groups rw,nosuid shared:9 - cgroup2 cgroup2 rw\n"
+             "32 22 0:30 %s %s/one rw,nosuid - cgroup cgroup rw,cpuacct,cpu\n",
+             root, folder, root, folder);
+    put("mountinfo", text);
+}
+
 static unsigned cores_with(const char *second, const char *quota, const char *period)
 {
-    put("cpu.max", second);
-    put("cpu.cfs_quota_us", quota);
-    put("cpu.cfs_period_us", period);
-    REFUSE(sched_getaffinity, 1, 0);
-    unsigned cores = scheduler_cores();
-    CHECK_EQ(REFUSED(sched_getaffinity), 1);
-    return cores;
+    put("two groups/cpu.max", second);
+    put("one/cpu.cfs_quota_us", quota);
+    put("one/cpu.cfs_period_us", period);
+    return cores();
+}
+
+static void make_groups(void)
+{
+    CHECK(mkdtemp(folder) != NULL);
+    make_folder("two groups");
+    make_folder("two groups/slice");
+    make_folder("two groups/slice/service");
+    make_folder("one");
+    make_folder("one/slice");
+}
+
+/* Nothing of it is left. */
+static void remove_groups(void)
+{
+    static const char *const all[] = { "two groups/cpu.max",
+                                       "two groups/slice/cpu.max",
+                                       "two groups/slice/service/cpu.max",
+                                       "one/slice/cpu.cfs_quota_us",
+                                       "one/slice/cpu.cfs_period_us",
+                                       "one/cpu.cfs_quota_us",
+                                       "one/cpu.cfs_period_us",
+                                       "cgroup",
+                                       "mountinfo",
+                                       "two groups/slice/service",
+                                       "two groups/slice",
+                                       "two groups",
+                                       "one/slice",
+                                       "one",
+                                       "" };
+    char path[128];
+    for (size_t i = 0; i < TR_COUNT(all); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, all[i]);
+        CHECK(remove(path) == 0 || errno == ENOENT);
+    }
 }
 
 TEST(machine, a_quota_of_control_groups_is_so_many_cores_rounded_up)
 {
-    CHECK(mkdtemp(folder) != NULL);
+    make_groups();
+    mount_below("/");
+    put("cgroup", "5:cpuset:/\n4:cpuacct,cpu:/\n0::/\n");
     CHECK_EQ(cores_with(NULL, NULL, NULL), 8);
     CHECK_EQ(cores_with("max 100000\n", NULL, NULL), 8);
     CHECK_EQ(cores_with("100000 100000\n", NULL, NULL), 1);
@@ -90,18 +153,83 @@ TEST(machine, a_quota_of_control_groups_is_so_many_cores_rounded_up)
     CHECK_EQ(cores_with("1000 100000\n", NULL, NULL), 1);
     CHECK_EQ(cores_with("900000 100000\n", NULL, NULL), 8); /* not more than there are */
     CHECK_EQ(cores_with("300000 0\n", NULL, NULL), 8);
+    CHECK_EQ(cores_with("", NULL, NULL), 8);
     CHECK_EQ(cores_with(NULL, "-1\n", "100000\n"), 8); /* version 1 */
     CHECK_EQ(cores_with(NULL, "250000\n", "100000\n"), 3);
     CHECK_EQ(cores_with(NULL, "250000\n", ""), 8);
     CHECK_EQ(cores_with(NULL, "250000\n", NULL), 8);
     CHECK_EQ(cores_with(NULL, "", "100000\n"), 8);
-    CHECK_EQ(cores_with("200000 100000\n", "100000\n", "100000\n"), 2); /* version 2 goes first */
-    put("cpu.max", NULL);
-    put("cpu.cfs_quota_us", NULL);
-    put("cpu.cfs_period_us", NULL);
+    CHECK_EQ(cores_with("200000 100000\n", "100000\n", "100000\n"), 1); /* the smaller one */
+    CHECK_EQ(cores_with("200000 100000\n", "300000\n", "100000\n"), 2);
     REFUSE(sched_getaffinity, 1, EINVAL);
     CHECK_EQ(scheduler_cores(), 1); /* nobody knows: one there is */
-    CHECK_EQ(rmdir(folder), 0);
+    remove_groups();
+}
+
+TEST(machine, a_quota_counts_at_every_level_between_the_process_and_the_mount)
+{
+    make_groups();
+    mount_below("/");
+    put("cgroup", "4:cpu,cpuacct:/slice\n0::/slice/service\n");
+    put("two groups/slice/service/cpu.max", "500000 100000\n"); /* CPUQuota=500% of a service */
+    CHECK_EQ(cores(), 5);
+    put("two groups/slice/cpu.max", "300000 100000\n");
+    CHECK_EQ(cores(), 3);
+    put("two groups/cpu.max", "400000 100000\n");
+    CHECK_EQ(cores(), 3);
+    put("one/slice/cpu.cfs_quota_us", "200000\n");
+    put("one/slice/cpu.cfs_period_us", "100000\n");
+    CHECK_EQ(cores(), 2);
+    put("cgroup", "0::/slice/service\n"); /* none of version 1 */
+    CHECK_EQ(cores(), 3);
+    put("cgroup", "0::/slic\n"); /* a group that is not there: what it would be in */
+    CHECK_EQ(cores(), 4);
+    remove_groups();
+}
+
+TEST(machine, a_container_that_sees_a_part_of_the_groups_has_its_quota)
+{
+    make_groups();
+    mount_below("/docker/1234");
+    put("two groups/cpu.max", "600000 100000\n");
+    put("two groups/slice/cpu.max", "200000 100000\n");
+    put("cgroup", "0::/docker/1234\n");
+    CHECK_EQ(cores(), 6);
+    put("cgroup", "0::/docker/1234/slice\n");
+    CHECK_EQ(cores(), 2);
+    put("cgroup", "0::/docker/12345/slice\n"); /* not in what is mounted */
+    CHECK_EQ(cores(), 6);
+    put("cgroup", "0::/docker/1234/../slice\n");
+    CHECK_EQ(cores(), 6);
+    remove_groups();
+}
+
+TEST(machine, groups_that_nobody_can_understand_are_no_quota)
+{
+    make_groups();
+    put("two groups/cpu.max", "100000 100000\n");
+    CHECK_EQ(cores(), 8); /* neither file is there */
+    mount_below("/");
+    CHECK_EQ(cores(), 8);
+    static const char *const groups[] = { "", "\n", "0\n", "0:\n", "0:/\n", "1:cpuset:/\n", "1:cpus:/\n" };
+    for (size_t i = 0; i < TR_COUNT(groups); i++) {
+        put("cgroup", groups[i]);
+        CHECK_EQ(cores(), 8);
+    }
+    put("cgroup", "0::/\n");
+    CHECK_EQ(cores(), 1);
+    static const char *const mounts[] = { "",
+                                          "\n",
+                                          " - \n",
+                                          "31 22 0:29 / - cgroup2 cgroup2 rw\n",
+                                          " - cgroup2 cgroup2 rw\n",
+                                          "31 22 0:29 / /\\0 rw\n",
+                                          "31 22 0:29 / /none - cgroup2\n" };
+    for (size_t i = 0; i < TR_COUNT(mounts); i++) {
+        put("mountinfo", mounts[i]);
+        CHECK_EQ(cores(), 8);
+    }
+    remove_groups();
 }
 
 /* ---- chance */
