@@ -39,9 +39,9 @@ typedef struct tr_config {
     size_t stack_size; /* bytes reserved for a straight-line or blocked process; 0: 256 KiB; a process that needs more
                           uses tr_spawn_options */
     size_t max_processes; /* 0: 2^26 - 1; rounded up to 511, 1023, ... */
-    int64_t
-        slow_turn_ms; /* a turn longer than this is logged; 0: 100; TR_INFINITY: never. Whatever it says, a turn of 3 ms
-                         that keeps others waiting gets a spare worker beside it: more than `workers` threads compute */
+    int64_t slow_turn_ms; /* a turn that computes or blocks its thread for longer is logged; 0: 100; TR_INFINITY: never.
+                         Whatever it says, a turn of 3 ms that keeps others waiting gets a spare worker beside it: more
+                         than `workers` threads compute */
     tr_faults faults;
     tr_level log_level; /* records below it are not made; 0: TR_WARNING */
     void (*log)(const tr_log_record *record,

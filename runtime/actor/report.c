@@ -202,12 +202,14 @@ void report_slow(struct task *task, unsigned worker, int64_t turn_ms)
 {
     (void)task; /* it may end at this moment: not looked at */
     char text[256], pinned[64] = "";
-    unsigned waiting = inject_count(&load_acquire(&scheduler.workers[worker])->pinned);
+    struct worker *in_turn = load_acquire(&scheduler.workers[worker]);
+    unsigned waiting = inject_count(&in_turn->pinned);
+    bool replaced = load_relaxed(&in_turn->revoked) != REVOKED_NOT; /* relaxed: for people */
     if (waiting > 0)
         snprintf(pinned, sizeof pinned, " (%u pinned to it wait)", waiting);
-    snprintf(text, sizeof text,
-             "worker %u has been in one turn for %lld ms; another goes on in its place%s. Let long work yield "
-             "(tr_yield), or give it to tr_blocking",
-             worker, (long long)turn_ms, pinned);
+    snprintf(
+        text, sizeof text,
+        "worker %u has been in one turn for %lld ms%s%s. Let long work yield (tr_yield), or give it to tr_blocking",
+        worker, (long long)turn_ms, replaced ? "; another goes on in its place" : "", pinned);
     log_write(NULL, TR_WARNING, "slow", text);
 }

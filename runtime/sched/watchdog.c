@@ -6,7 +6,7 @@
  *    boundary), and sees that who has slow turns keeps house between them (worker.house_due),
  *  - revokes a worker whose turn has lasted TAKEOVER_NS while somebody waits whom no other worker can serve, unless it
  *    only waits for a core, rescues its `next`, and sees that a spare works in its place,
- *  - reports a turn that has lasted settings.slow_turn_ms, once,
+ *  - reports a turn that has lasted settings.slow_turn_ms, once, unless it only had no core for so long,
  *  - wakes a parked worker as a thief if a task stayed in some ring over a tick, or to take the poll token if nobody has
  *    it,
  *  - fires timers if nobody has for a tick,
@@ -45,6 +45,7 @@ struct watched {
     int64_t ask_ns;   /* when the system is asked again whether it waits for a core */
     bool ring_waited; /* there was something in its ring */
     bool reported;
+    int64_t report_ns; /* when it is judged again whether the turn is slow, or its thread had no core */
 };
 
 static struct {
@@ -153,6 +154,28 @@ static bool is_stuck(const struct worker *worker, struct watched *seen, int64_t 
     return !cores_waits(&worker->cores);
 }
 
+/* Whether a turn that has lasted so long is slow itself: it computed for that time, or waits for something other than a
+ * core (a lock, a file). A thread that others keep from its core is not the program's doing. The system is asked
+ * after 1, 2, 4, ... times slow_turn_ms. */
+static bool is_slow(const struct worker *worker, struct watched *seen, int64_t now, int64_t slow_ns)
+{
+    if (cores_time(&worker->cores) - seen->had_ns >= slow_ns - 2 * TICK_NS) /* had_ns is a tick or two late */
+        return true;
+    if (now < seen->report_ns)
+        return false;
+    seen->report_ns = now + (now - seen->since_ns);
+    return !cores_waits(&worker->cores);
+}
+
+static void report_turn(struct worker *worker, struct watched *seen, int64_t now, struct task *task)
+{
+    int64_t turn_ns = now - seen->since_ns, slow_ns = scheduler.settings.slow_turn_ms * NS_PER_MS;
+    if (seen->reported || slow_ns < 0 || turn_ns < slow_ns || !is_slow(worker, seen, now, slow_ns))
+        return;
+    seen->reported = true;
+    scheduler.settings.hooks.slow(task, worker->index, turn_ns / NS_PER_MS);
+}
+
 /* Ends the slice of a turn that runs since the last tick, and takes over from one that does not end, if anybody waits
  * for it. */
 static void watch_turn(struct worker *worker, struct watched *seen, int64_t now, bool somebody_waits)
@@ -175,11 +198,7 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
          (somebody_waits && load_relaxed(&scheduler.idle_count) == 0)) &&
         is_stuck(worker, seen, now))
         take_over(worker);
-    if (!seen->reported && scheduler.settings.slow_turn_ms >= 0 &&
-        turn_ns >= scheduler.settings.slow_turn_ms * NS_PER_MS) {
-        seen->reported = true;
-        scheduler.settings.hooks.slow(task, worker->index, turn_ns / NS_PER_MS);
-    }
+    report_turn(worker, seen, now, task);
 }
 
 /* ---- the tick */

@@ -5,6 +5,7 @@
 #include "memory/pool.h"
 #include "memory/source.h"
 
+#include <limits.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,6 +19,9 @@ WRAP(int, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
      (thread, attributes, start, argument), errno)
 WRAP(int, eventfd, (unsigned first, int flags), (first, flags), -1)
+/* with any error: a thread's own clock stands still, as if others had its core */
+WRAP(int, clock_gettime, (clockid_t clock, struct timespec *time), (clock, time),
+     clock < 0 ? (time->tv_sec = 0, time->tv_nsec = 0, 0) : __real_clock_gettime(clock, time))
 WRAP_NUMBER(SYS_membarrier)
 
 enum { LONG_MS = 60000, WORD = 1 };
@@ -378,4 +382,51 @@ TEST(refused_runtime, a_stop_waits_for_a_process_that_does_not_listen)
         rest_us(100);
     CHECK_EQ(tr_halt(0), TR_OK);
     CHECK(atomic_load(&stuck_over)); /* nobody is ended in the middle of its own code */
+}
+
+/* ---- turns that only have no core */
+
+enum { SLOW_MS = 10 };
+static const tr_config quick_to_tell = { .workers = 1, .log = count_slow, .slow_turn_ms = SLOW_MS };
+
+static void compute_until_reported(const tr_msg *unused)
+{
+    (void)unused;
+    while (atomic_load(&slow_reports) == 0)
+        ;
+}
+
+static void rest_until_reported(const tr_msg *unused)
+{
+    (void)unused;
+    while (atomic_load(&slow_reports) == 0)
+        rest_us(1000);
+}
+
+static void compute_without_a_core(const tr_msg *unused)
+{
+    (void)unused;
+    int64_t begin = tr_now_ns();
+    while (tr_now_ns() - begin < 20 * SLOW_MS * INT64_C(1000000))
+        ;
+}
+
+TEST(refused_runtime, a_turn_is_told_as_slow_when_it_computes_or_blocks_its_thread)
+{
+    atomic_store(&slow_reports, 0);
+    CHECK_EQ(tr_main(&quick_to_tell, compute_until_reported, NULL, 0), 0);
+    atomic_store(&slow_reports, 0);
+    REFUSE(clock_gettime, INT_MAX, 1);
+    CHECK_EQ(tr_main(&quick_to_tell, rest_until_reported, NULL, 0), 0);
+    REFUSE(clock_gettime, 0, 0);
+    atomic_store(&slow_reports, 0);
+}
+
+TEST(refused_runtime, a_turn_that_only_waits_for_a_core_is_not_told_as_slow)
+{
+    REFUSE(clock_gettime, INT_MAX, 1);
+    CHECK_EQ(tr_main(&quick_to_tell, compute_without_a_core, NULL, 0), 0);
+    CHECK(REFUSED(clock_gettime) > 0);
+    REFUSE(clock_gettime, 0, 0);
+    CHECK_EQ(atomic_load(&slow_reports), 0);
 }
