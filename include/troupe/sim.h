@@ -39,7 +39,8 @@
  * network does: that stays the seed's.
  *
  * Environment, for tr_sim_sweep:
- *     TR_SIM_SEEDS=from..to   these seeds instead; one alone (7..7, or 7) runs in this process
+ *     TR_SIM_SEEDS=from..to   these seeds instead; one alone (7..7, or 7) runs in this process. If all pass, a line on
+ *                             stderr says how many, and what they took
  *     TR_SIM_ONLY=name        this case alone, all others pass at once
  *     TR_SIM_FAULTS=script    these faults instead of those that the seed draws
  *     TR_SIM_JOBS=n           n processes at a time; 1 if unset

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { JOBS_MOST = 64, BATCH_MOST = 1000, FAULTS_MOST = 64 };
@@ -192,7 +193,7 @@ static unsigned busy(const struct job *jobs, unsigned count)
 struct sweep {
     const tr_sim_case *test;
     tr_sim_options options;
-    uint64_t next, to, steps;
+    uint64_t next, to, steps, runs;
     unsigned failures, jobs_count, batch_most;
     struct job jobs[JOBS_MOST];
 };
@@ -239,6 +240,7 @@ static void end_batch(struct sweep *sweep)
     job->process = 0;
     for (unsigned i = 0; i < job->outcome->done; i++) {
         sweep->steps += job->outcome->results[i].steps;
+        sweep->runs++;
         if (sweep->test->each != NULL)
             sweep->test->each(&job->outcome->results[i], sweep->test->arg);
     }
@@ -265,9 +267,27 @@ static unsigned number_from_environment(const char *name, unsigned otherwise, un
     return wanted < 1 ? 1 : wanted > (long)most ? most : (unsigned)wanted;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Who asked for these seeds hears that they passed, and what that took; a program's own sweep leaves that to it. */
+static void print_passed(const tr_sim_case *test, uint64_t from, uint64_t runs, uint64_t steps, double since)
+{
+    if (getenv("TR_SIM_SEEDS") == NULL)
+        return;
+    fprintf(stderr, "simulation %s: %llu seed%s from %llu on passed, %llu steps, %.1f s\n", test->name,
+            (unsigned long long)runs, runs == 1 ? "" : "s", (unsigned long long)from, (unsigned long long)steps,
+            seconds_now() - since);
+}
+
 static unsigned sweep_seeds(const tr_sim_case *test, const tr_sim_options *options, uint64_t from, uint64_t to)
 {
     static struct sweep sweep;
+    double begin = seconds_now();
     unsigned jobs = number_from_environment("TR_SIM_JOBS", 1, JOBS_MOST);
     sweep = (struct sweep){ .test = test, .options = *options, .next = from, .to = to };
     sweep.batch_most = sim_batch_most(number_from_environment("TR_SIM_BATCH", test->batch, BATCH_MOST));
@@ -278,19 +298,24 @@ static unsigned sweep_seeds(const tr_sim_case *test, const tr_sim_options *optio
     run_all(&sweep);
     for (unsigned i = 0; i < sweep.jobs_count; i++)
         unshare_outcome(sweep.jobs[i].outcome, sweep.batch_most);
+    if (sweep.failures == 0)
+        print_passed(test, from, sweep.runs, sweep.steps, begin);
     return sweep.failures;
 }
 
 static unsigned run_here(const tr_sim_case *test, tr_sim_options *options, uint64_t seed)
 {
     tr_sim_result result;
+    double begin = seconds_now();
     options->seed = seed;
     int status = tr_sim_run(options, test->program, test->arg, &result);
     if (status != 0)
         fprintf(stderr, "simulation %s: seed %llu: the program returned %d\n", test->name, (unsigned long long)seed,
                 status);
-    else if (test->each != NULL)
+    if (status == 0 && test->each != NULL)
         test->each(&result, test->arg);
+    if (status == 0)
+        print_passed(test, seed, 1, result.steps, begin);
     return status != 0;
 }
 
