@@ -14,6 +14,14 @@
 extern "C" {
 #endif
 
+/* The version of these headers; TR_VERSION_STRING: "MAJOR.MINOR.PATCH". */
+#define TR_VERSION_MAJOR          1
+#define TR_VERSION_MINOR          0
+#define TR_VERSION_PATCH          0
+#define TR_VERSION_TEXT_(a, b, c) #a "." #b "." #c
+#define TR_VERSION_TEXT(a, b, c)  TR_VERSION_TEXT_(a, b, c)
+#define TR_VERSION_STRING         TR_VERSION_TEXT(TR_VERSION_MAJOR, TR_VERSION_MINOR, TR_VERSION_PATCH)
+
 #define TR_MUST_CHECK   __attribute__((warn_unused_result))
 #define TR_NORETURN     __attribute__((noreturn))
 #define TR_PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -58,6 +66,9 @@ enum tr_status {
     TR_ERRORS(TR_X)
 #undef TR_X
 };
+
+/* The version of the library that runs, static: a shared one may be another than the headers'. Any thread. */
+TR_API const char *tr_version(void);
 
 /* The text of a status, static; "unknown status" for a number that is none. Any thread. */
 TR_API const char *tr_status_text(int status);

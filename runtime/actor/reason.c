@@ -1,10 +1,12 @@
-/* reason.c: statuses and reasons as values and as text. */
+/* reason.c: statuses and reasons as values and as text; the version's. */
 #include "base/compiler.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <troupe/base.h>
+
+API const char *tr_version(void) { return TR_VERSION_STRING; }
 
 API const char *tr_status_text(int status)
 {
