@@ -40,7 +40,7 @@ enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20, AGE_TICKS = DEPOT_AGE_MS };
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
     uint64_t turns;
-    int64_t since_ns; /* when the turn that runs was first seen */
+    int64_t since_ns; /* when the turn that runs was first seen; 0: no turn was, since the watchdog began or slept */
     int64_t had_ns;   /* what it had had of a core when the turn's slice was over; 0: it is not over */
     int64_t ask_ns;   /* when the system is asked again whether it waits for a core */
     bool ring_waited; /* there was something in its ring */
@@ -182,8 +182,8 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
 {
     uint64_t turns = load_relaxed(&worker->turns);
     if (turns - seen->turns < HOUSEKEEPING_TURNS && !is_parked(worker))
-        store_relaxed(&worker->house_due, 1);                               /* relaxed: a hint */
-    if (turns != seen->turns || seen->since_ns == 0 || is_parked(worker)) { /* 0: never looked at before */
+        store_relaxed(&worker->house_due, 1); /* relaxed: a hint */
+    if (turns != seen->turns || seen->since_ns == 0 || is_parked(worker)) {
         *seen = (struct watched){ .turns = turns, .since_ns = now, .ring_waited = seen->ring_waited };
         return;
     }
@@ -272,6 +272,8 @@ static void sleep_until_needed(void)
         syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
     pool_resume(watchdog.context.pool);
     store_relaxed(&scheduler.watchdog_asleep, 0);
+    for (unsigned i = 0; i < WORKERS_MOST; i++)
+        watchdog.seen[i].since_ns = 0; /* a first turn, before it is counted, would be as old as the rest */
 }
 
 void watchdog_wake(void)

@@ -248,6 +248,30 @@ TEST(time, sigterm_at_any_time_stops_the_children_in_order)
         CHECK(stopped_at[i] < stopped_at[i - 1]); /* the last started goes first */
 }
 
+/* ---- what the watchdog saw before it slept */
+
+static void fail_if_slow(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    if (strcmp(record->event, "slow") == 0)
+        tr_sim_fail("%s", record->text);
+}
+
+static void rests(const tr_msg *unused)
+{
+    (void)unused;
+    tr_sim_inject(true);
+    for (int i = 0; i < 40; i++)
+        tr_sleep(1000);
+    tr_sim_inject(false);
+}
+
+SIM_TEST(time, a_turn_after_a_long_rest_is_not_told_as_slow, STALLS)
+{
+    const tr_config config = { .workers = 1 + (int)tr_sim_random(4), .log = fail_if_slow };
+    CHECK_EQ(tr_main(&config, rests, NULL, 0), 0);
+}
+
 /* ---- the stop, at any moment of an idle runtime */
 
 TEST(time, a_stop_ends_while_the_runtime_falls_asleep)
