@@ -338,7 +338,14 @@ static int run_root(tr_entry *entry, const void *arg, size_t size)
     while (sem_wait(&outcome.ended) != 0)
         ; /* a signal's handler ran on this thread */
     store_relaxed(&root, 0);
-    return tr_reason_clean(&outcome.reason) ? 0 : 1;
+    if (tr_reason_clean(&outcome.reason))
+        return 0;
+    /* This end is no restart: a program does not fail without a word. tr_run has said why its root could not go on. */
+    char text[128];
+    if (settings.quiet_restarts && outcome.reason.why != TR_WHY_START)
+        tr_log_event(TR_ERROR, "crash", "the root process ended: %s",
+                     tr_reason_text(&outcome.reason, text, sizeof text));
+    return 1;
 }
 
 API int tr_main(const tr_config *config, tr_entry *entry, const void *arg, size_t size)

@@ -48,7 +48,7 @@ typedef struct tr_config {
                 void *arg); /* called on the logger's own thread, one at a time; NULL: a line on stderr */
     void *log_arg;
     size_t memory_high_water; /* bytes in the runtime's pools at which one warning is logged; 0: none */
-    bool quiet_restarts;      /* crash and supervisor reports are not made at all */
+    bool quiet_restarts; /* crash and supervisor reports are not made, but for the root's end that fails the program */
 } tr_config;
 
 /* Runs a supervision tree until SIGTERM, SIGINT or the root's end; then children are stopped in order, and everything

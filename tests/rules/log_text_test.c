@@ -205,6 +205,20 @@ TEST(log_text, a_program_that_fails_says_of_what)
     CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 0);
     CHECK_EQ(crashes, 1);
 }
+TEST(log_text, a_program_that_fails_says_so_where_restarts_are_quiet)
+{
+    const tr_config config = { .workers = 1, .log = count_crashes, .quiet_restarts = true };
+    crashes = 0;
+    the_body = ask_nobody;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 1);
+    CHECK_EQ(crashes, 1);
+    the_body = die_of_a_link;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 1);
+    CHECK_EQ(crashes, 2);
+    the_body = end_cleanly;
+    CHECK_EQ(tr_main(&config, enter_body, NULL, 0), 0);
+    CHECK_EQ(crashes, 2);
+}
 
 /* ---- memory */
 
