@@ -3,7 +3,7 @@
 #ifndef TROUPE_TESTS_MODEL_BASED_CALLS_COMMANDS_H
 #define TROUPE_TESTS_MODEL_BASED_CALLS_COMMANDS_H
 
-#include "calls_real.h"
+#include "calls_threads.h"
 
 enum { LONG, SHORTLY, OR_EXIT };
 enum { WAIT, WAIT_SHORTLY, RECEIVE, RECEIVE_SHORTLY };
@@ -20,7 +20,7 @@ static void propose(void)
 {
     taken_back = world;
     world.parallel = world.unclear = false;
-    world.moving = NONE;
+    world.moving = world.sending = NONE;
     world.fired_count = 0;
 }
 
@@ -32,6 +32,7 @@ static bool is_clear(void)
         world = taken_back;
         return false;
     }
+    world.sending = NONE;
     memcpy(fired, world.fired, sizeof fired);
     fired_count = world.fired_count;
     model_did();
@@ -51,7 +52,7 @@ static void let_caller(int which, struct order *order)
 
 static struct request request_of(enum what what, enum then then, int other)
 {
-    next_id += ID_STEP;
+    next_id += ID_STEP * SERVERS; /* as many as a multi-call has parts */
     return (struct request){ .id = next_id, .what = what, .then = then, .other = other };
 }
 
@@ -61,7 +62,7 @@ static void errand(int which, int target, struct errand what, int wait)
     struct caller *caller = &world.callers[which];
     struct order order = { .run = order_errand, .number = which };
     int to = holder_of(target);
-    if (!is_free(caller))
+    if (!is_free(caller) || (wait == OR_EXIT && is_foreign(which)))
         return;
     if (to == NONE || world.servers[to].blocked == FREE)
         what.casts_then = GO_ON;
@@ -79,6 +80,58 @@ static void errand(int which, int target, struct errand what, int wait)
     what.or_exit = wait == OR_EXIT;
     errands[which] = what;
     answers[which] = tr_send_request(caller_pids[which], PUPPET_ORDER, &order, sizeof order);
+}
+
+/* targets: a set of bits. What several of them mean is called once. */
+static void multi(int which, int targets, const struct request *what, int wait)
+{
+    struct caller *caller = &world.callers[which];
+    struct order order = { .run = order_multi, .number = which };
+    struct errand to_do = { .kind = CALL, .request = *what };
+    int to[PARTS], meant = 0, live = 0;
+    if (!is_free(caller))
+        return;
+    for (int i = 0; i < TARGETS && to_do.parts < PARTS; i++) {
+        int holder = holder_of(i), bit = holder == NONE ? 0 : 1 << holder;
+        if ((targets & 1 << i) == 0 || (meant & bit) != 0)
+            continue;
+        meant |= bit;
+        live += bit != 0;
+        to[to_do.parts] = i;
+        to_do.part_to[to_do.parts++] = pid_of(i);
+    }
+    if (to_do.parts == 0)
+        return;
+    propose();
+    world.sending = which;
+    world.parallel = live > 1;
+    caller->waits = true;
+    caller->or_exit = false;
+    caller->parts = to_do.parts;
+    caller->multi_id = what->id;
+    for (int i = 0; i < to_do.parts; i++)
+        caller->part_states[i] = PENDING;
+    for (int i = 0; i < to_do.parts; i++) {
+        struct message message = { .kind = CALL, .request = *what };
+        message.request.id += holder_of(to[i]) * ID_STEP;
+        call(as_part(which, i), to[i], &message, wait == SHORTLY);
+    }
+    if (!is_clear())
+        return;
+    to_do.request.shared = true;
+    errands[which] = to_do;
+    answers[which] = tr_send_request(caller_pids[which], PUPPET_ORDER, &order, sizeof order);
+}
+
+/* Of a foreign thread. */
+static void multi_refused(int which)
+{
+    struct order order = { .run = order_multi };
+    if (!is_free(&world.callers[which]))
+        return;
+    errands[which].parts = 0;
+    let_caller(which, &order);
+    EXPECT_EQ(order.status, TR_EFOREIGN);
 }
 
 static void cast_it(int target, const struct request *request)
@@ -101,7 +154,7 @@ static void request(int which, int target, const struct request *what, int numbe
 {
     struct caller *caller = &world.callers[which];
     struct order order = { .run = order_request, .ref = { .serial = (uint64_t)number } };
-    if (!is_free(caller) || caller->requests[number] != NO_REQUEST)
+    if (!is_free(caller) || is_foreign(which) || caller->requests[number] != NO_REQUEST)
         return;
     propose();
     caller->requests[number] = PENDING;

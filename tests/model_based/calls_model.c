@@ -1,5 +1,5 @@
 /* calls_model.c: gen_server's calls: with and without a timeout, by pid and by name, answered at once, late, twice, by
- * somebody else or never, from inside handlers; servers that stop, crash, are busy, suspended, dead; casts, asynchronous
+ * somebody else or never, from inside handlers and from foreign threads, to several servers at once; servers that stop, crash, are busy, suspended, dead; casts, asynchronous
  * requests, continues and timeouts between them (GS-07 to GS-36, SYS-01, SYS-02).
  *
  * A command is first worked out by the model. If what comes of it depends on the scheduler (calls_world.h), it is taken
@@ -14,6 +14,7 @@ enum {
     CALL_IT,
     DEFERRED,
     BURST,
+    MULTI,
     CAST_IT,
     REQUEST,
     AWAIT,
@@ -61,6 +62,10 @@ static const struct operation operations[] = {
                   { A_CALLER, A_TARGET, ONE_OF(what_words), ONE_OF(then_words), A_TARGET, ONE_OF(wait_words) } },
     [DEFERRED] = { "call_deferred", 24, { A_CALLER, A_TARGET, UPTO(CELLS), ONE_OF(wait_words) } },
     [BURST] = { "casts_and", 10, { A_CALLER, A_TARGET, ONE_OF(burst_words), UPTO(3), UPTO(STOP_NORMAL) } },
+    [MULTI] = { "multi_call",
+                12,
+                { A_CALLER, UPTO(1 << TARGETS), ONE_OF(what_words), ONE_OF(then_words), A_TARGET,
+                  ONE_OF(patient_words) } },
     [CAST_IT] = { "cast", 10, { A_TARGET, ONE_OF(what_words), ONE_OF(then_words), A_TARGET } },
     [REQUEST] = { "request",
                   8,
@@ -176,7 +181,7 @@ static void end_caller(int which, int why)
 {
     struct caller *caller = &world.callers[which];
     tr_reason reason = reason_of(why);
-    if (!caller->alive)
+    if (!caller->alive || is_foreign(which))
         return;
     propose();
     if (why == WHY_KILL)
@@ -196,7 +201,7 @@ static void link_to(int which, int to)
 {
     struct caller *caller = &world.callers[which];
     struct order order = { .run = order_link, .pid = pids[to] };
-    if (!is_free(caller) || caller->linked != NONE || tr_nobody(pids[to]))
+    if (!is_free(caller) || is_foreign(which) || caller->linked != NONE || tr_nobody(pids[to]))
         return;
     let_caller(which, &order);
     EXPECT_EQ(order.status, world.servers[to].alive || caller->trap ? TR_OK : TR_ENOPROC);
@@ -222,7 +227,7 @@ static void take(int which)
     struct caller *caller = &world.callers[which];
     struct order order = { .run = order_take };
     int exits = 0;
-    if (!is_free(caller))
+    if (!is_free(caller) || is_foreign(which))
         return;
     let_caller(which, &order);
     EXPECT_EQ(order.taken_count, caller_queue(caller));
@@ -269,6 +274,7 @@ static void apply_call(int operation, const int *arguments)
         to_do.casts_then = (enum then)arguments[4];
         errand(which, target, to_do, LONG);
         break;
+    case MULTI: is_foreign(which) ? multi_refused(which) : multi(which, target, &what, arguments[5]); break;
     case REQUEST: request(which, target, &what, arguments[5]); break;
     case STOP_IT:
         to_do.kind = STOP;
@@ -317,6 +323,7 @@ static void begin(void)
     for (int i = 0; i < SERVERS; i++)
         world.servers[i].name = NONE;
     next_id = 0;
+    start_threads();
 }
 
 /* Whoever still waits is told, or ends: in any order, so the model has no say. */
@@ -341,6 +348,7 @@ static void end(void)
         EXPECT_EQ(tr_exit_signal(caller_pids[i], TR_KILL), TR_OK);
         EXPECT_EQ(tr_await_down(caller_downs[i], model_patience_ms(), &reason), TR_OK);
     }
+    end_threads();
     for (int i = 0; i < SERVERS; i++)
         __atomic_store_n(&real_seen[i].count, 0, __ATOMIC_RELAXED); /* relaxed: nobody is left */
     expect_processes(processes);

@@ -132,7 +132,8 @@ static int serve(struct one *one, const struct request *request, tr_from from)
 static int one_call(void *state, const tr_msg *message, tr_from from)
 {
     struct one *one = state;
-    const struct request request = *(const struct request *)tr_expect(message, sizeof request);
+    struct request request = *(const struct request *)tr_expect(message, sizeof request);
+    request.id += request.shared ? one->slot * ID_STEP : 0;
     one->handled++;
     if (request.what == DEFER)
         cells[request.other % CELLS] = from;
@@ -217,6 +218,10 @@ static struct errand {
     int casts;
     enum then casts_then;
     bool or_exit;
+    int parts; /* of a multi-call: what it came to */
+    tr_pid part_to[PARTS];
+    int statuses[PARTS];
+    int64_t values[PARTS];
 } errands[CALLERS];
 
 static tr_pid caller_pids[CALLERS];
@@ -251,6 +256,28 @@ static void order_errand(struct order *order)
     }
     if (order->status == TR_EDOWN)
         order->reason = *tr_last_reason();
+}
+
+/* The value of a response, which is dropped; of one of another size that, negative. */
+static int64_t value_of(tr_msg *reply)
+{
+    int64_t value = 0;
+    if (reply != NULL)
+        value = tr_size(reply) == sizeof value ? *(const int64_t *)tr_body(reply) : -(int64_t)tr_size(reply);
+    tr_drop(reply);
+    return value;
+}
+
+/* number: which caller. */
+static void order_multi(struct order *order)
+{
+    struct errand *errand = &errands[order->number];
+    tr_msg *replies[PARTS] = { NULL };
+    order->status = tr_multi_call(errand->part_to, (size_t)errand->parts, TAG_REQUEST, &errand->request,
+                                  sizeof errand->request, timeout_of(errand->request.id), errand->statuses, replies);
+    for (int i = 0; i < errand->parts; i++)
+        errand->values[i] = value_of(replies[i]);
+    order->reason = *tr_last_reason();
 }
 
 /* ---- comparing */
@@ -290,6 +317,25 @@ static void compare_result(int status, int64_t value, const tr_reason *reason, c
         EXPECT_EQ(value, expected->value);
 }
 
+/* GS-28. The reason is that of the last one that failed of an end. */
+static void compare_multi(int which, const struct order *order)
+{
+    const struct errand *errand = &errands[which];
+    const struct result *last = NULL;
+    EXPECT_EQ(order->status, world.callers[which].result.status);
+    for (int i = 0; i < errand->parts; i++) {
+        const struct result *expected = &world.callers[which].part_results[i];
+        EXPECT_EQ(errand->statuses[i], expected->status);
+        if (expected->status == TR_OK)
+            EXPECT_EQ(errand->values[i], expected->value);
+        if (expected->status == TR_EDOWN || expected->status == TR_ENOPROC)
+            last = expected;
+    }
+    if (last != NULL && last->status == TR_EDOWN)
+        compare_result(TR_EDOWN, 0, &order->reason, last);
+    world.callers[which].parts = 0;
+}
+
 /* The response to the driver's order: what the caller found, or that it has ended over it, perhaps before it could say
  * what it had found. */
 static void compare_answer(int which)
@@ -305,10 +351,13 @@ static void compare_answer(int which)
         return;
     }
     const struct order *order = tr_expect(reply, sizeof *order);
+    if (errands[which].parts > 0)
+        compare_multi(which, order);
     if (errands[which].kind == STOP && expected.status == TR_EDOWN &&
         tr_reason_same(&expected.reason, &errands[which].reason))
         expected = (struct result){ .status = TR_OK }; /* GS-36 */
-    compare_result(order->status, order->value, &order->reason, &expected);
+    if (errands[which].parts == 0)
+        compare_result(order->status, order->value, &order->reason, &expected);
     tr_drop(reply);
 }
 
@@ -323,9 +372,15 @@ static void await_queue(tr_pid pid, int length, const char *what)
     }
 }
 
+/* A multi-call takes its responses in order: what came before its turn is there. */
 static int caller_queue(const struct caller *caller)
 {
     int length = caller->exits;
+    bool early = false;
+    for (int i = 0; i < caller->parts; i++) {
+        early |= caller->part_states[i] == PENDING;
+        length += early && caller->part_states[i] == ANSWERED;
+    }
     for (int i = 0; i < REQUESTS; i++)
         length += caller->requests[i] == ANSWERED;
     return length;

@@ -143,6 +143,17 @@ static void move(int which)
     world.moving = NONE;
 }
 
+/* GS-28: what of a multi-call is not answered in its time. What of it was answered might have come too late, too. */
+static void multi_is_late(int which)
+{
+    struct caller *caller = &world.callers[which];
+    for (int i = 0; i < caller->parts; i++)
+        world.unclear |= caller->part_states[i] == ANSWERED && caller->part_results[i].status != TR_ENOPROC;
+    for (int i = 0; i < caller->parts; i++)
+        if (caller->part_states[i] == PENDING)
+            is_told(as_part(which, i), (struct result){ .status = TR_ETIMEDOUT });
+}
+
 /* GS-09, GS-10, GS-23. False: nothing was due. */
 static bool time_passes(void)
 {
@@ -158,15 +169,20 @@ static bool time_passes(void)
     }
     for (int i = 0; i < SENDERS; i++)
         if (world.pending[i].id != 0 && world.pending[i].shortly) {
-            world.unclear |= late != NONE || world.fired_count == FIRED_MOST;
+            bool same_call = late != NONE && multi_caller(i) != NONE && multi_caller(i) == multi_caller(late);
+            world.unclear |= (late != NONE && !same_call) || world.fired_count == FIRED_MOST;
             late = i;
         }
     if (late == NONE || world.unclear)
         return due > 0 && !world.unclear;
-    world.fired[world.fired_count++] = world.pending[late].id;
+    int multi = multi_caller(late);
+    world.fired[world.fired_count++] = multi == NONE ? world.pending[late].id : world.callers[multi].multi_id;
     /* the time may have been up long before: what it leads to must not meet anybody */
     world.parallel = true;
-    is_told(late, (struct result){ .status = TR_ETIMEDOUT });
+    if (multi == NONE)
+        is_told(late, (struct result){ .status = TR_ETIMEDOUT });
+    else
+        multi_is_late(multi);
     return true;
 }
 

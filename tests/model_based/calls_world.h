@@ -11,8 +11,9 @@
 
 #include "puppet.h"
 
-enum { CALLERS = 6, SERVERS = 4, NAMES = 3, TARGETS = SERVERS + NAMES, CELLS = 4, REQUESTS = 2, NONE = -1 };
-enum { QUEUE_MOST = 24, EVENTS_MOST = 96, FIRED_MOST = 8, SENDERS = CALLERS + SERVERS + CALLERS * REQUESTS };
+enum { PUPPETS = 6, THREADS = 2, CALLERS = PUPPETS + THREADS, REQUESTS = 2, PARTS = 4 /* of a multi-call */ };
+enum { SERVERS = 4, NAMES = 3, TARGETS = SERVERS + NAMES, CELLS = 4, NONE = -1 };
+enum { QUEUE_MOST = 24, EVENTS_MOST = 96, FIRED_MOST = 8, SENDERS = CALLERS * (1 + REQUESTS + PARTS) + SERVERS };
 enum { ID_STEP = 4 /* from one request's id to the next one's: what it leads to has the ids between */ };
 enum { SHORT_ANSWER = -1 /* the value of a response of one byte */ };
 
@@ -62,6 +63,7 @@ struct request {
     int other;  /* a target: of NEST... and HAND_OVER; a cell: of DEFER */
     tr_from to; /* of ANSWER; the model has `whose` */
     int64_t whose;
+    bool shared; /* of a multi-call: each server adds its number, times ID_STEP, to the id; done already in the model */
 };
 
 struct message {
@@ -112,9 +114,13 @@ struct caller {
     struct result result;
     enum response requests[REQUESTS];
     struct result responses[REQUESTS];
+    int parts; /* of the multi-call in which it waits; 0: none */
+    int64_t multi_id;
+    enum response part_states[PARTS];
+    struct result part_results[PARTS];
 };
 
-/* Who waits for an answer: a caller, a server, or one of a caller's asynchronous requests. */
+/* Who waits for an answer: a caller, a server, one of a caller's asynchronous requests, or a part of its multi-call. */
 struct pending {
     int64_t id; /* 0: nobody waits */
     int at;     /* the server that owes it */
@@ -128,12 +134,18 @@ static struct world {
     int64_t cells[CELLS]; /* ids of requests */
     int64_t fired[FIRED_MOST];
     int fired_count;
-    int moving; /* the server that is at it, or NONE */
+    int moving;  /* the server that is at it, or NONE */
+    int sending; /* the caller that begins a multi-call, or NONE: its parts are sent while others move */
     bool parallel, unclear;
 } world;
 
 static int as_server(int server) { return CALLERS + server; }
 static int as_request(int caller, int number) { return CALLERS + SERVERS + caller * REQUESTS + number; }
+static int as_part(int caller, int part) { return as_request(CALLERS, 0) + caller * PARTS + part; }
+/* Whose part it is; NONE: it is none. */
+static int multi_caller(int who) { return who < as_part(0, 0) ? NONE : (who - as_part(0, 0)) / PARTS; }
+/* Not a process but a foreign thread, which calls and casts, replies and stops. */
+static bool is_foreign(int caller) { return caller >= PUPPETS; }
 
 static void see(struct server *server, enum event event, int64_t value)
 {
@@ -201,6 +213,31 @@ static void caller_is_told(int which, const struct result *result)
     world.parallel |= linked; /* whoever else is told now must keep off that server */
 }
 
+/* GS-28. The last answer ends it. */
+static void part_is_told(int which, int part, const struct result *result)
+{
+    struct caller *caller = &world.callers[which];
+    int answered = 0;
+    caller->part_states[part] = ANSWERED;
+    caller->part_results[part] = *result;
+    for (int i = 0; i < caller->parts; i++) {
+        if (caller->part_states[i] == PENDING)
+            return;
+        answered += caller->part_results[i].status == TR_OK;
+    }
+    caller_is_told(which, &(struct result){ .status = answered });
+}
+
+/* A response may have any size, and a DOWN says no more than noproc. */
+static struct result response_of(struct result result)
+{
+    if (result.status == TR_ESIZE)
+        result = (struct result){ .value = SHORT_ANSWER };
+    if (result.status == TR_EDOWN && result.reason.why == TR_WHY_NOPROC)
+        result.status = TR_ENOPROC;
+    return result;
+}
+
 static void is_told(int who, struct result result)
 {
     world.pending[who].id = 0;
@@ -209,15 +246,14 @@ static void is_told(int who, struct result result)
     } else if (who < CALLERS + SERVERS) {
         world.servers[who - CALLERS].blocked = RESUMES;
         world.servers[who - CALLERS].nested = result;
+    } else if (multi_caller(who) != NONE) {
+        result = response_of(result);
+        part_is_told(multi_caller(who), (who - as_part(0, 0)) % PARTS, &result);
     } else {
         struct caller *caller = &world.callers[(who - CALLERS - SERVERS) / REQUESTS];
         int number = (who - CALLERS - SERVERS) % REQUESTS;
-        if (result.status == TR_ESIZE) /* a response may have any size */
-            result = (struct result){ .value = SHORT_ANSWER };
-        if (result.status == TR_EDOWN && result.reason.why == TR_WHY_NOPROC) /* a DOWN says no more */
-            result.status = TR_ENOPROC;
         caller->requests[number] = ANSWERED;
-        caller->responses[number] = result;
+        caller->responses[number] = response_of(result);
     }
 }
 
@@ -278,10 +314,21 @@ static void link_breaks(int server, const tr_reason *reason)
     }
 }
 
+/* Whether the server would end before it has taken its part of the multi-call that begins: perhaps before that is sent. */
+static bool ends_too_early(const struct server *server)
+{
+    for (int i = 0; world.sending != NONE && i < PARTS; i++)
+        for (int k = 0; k < server->queued; k++)
+            if (server->queue[k].request.id == world.pending[as_part(world.sending, i)].id)
+                return true;
+    return false;
+}
+
 /* GS-22: also those who wait in its mailbox. */
 static void server_ends(int which, tr_reason reason)
 {
     struct server *server = &world.servers[which];
+    world.unclear |= ends_too_early(server);
     server->alive = false;
     server->unseen = true;
     server->ended = reason;
@@ -304,6 +351,9 @@ static void caller_ends(int which, tr_reason reason)
     caller->ended = reason;
     caller->linked = NONE;
     world.pending[which].id = 0;
+    world.unclear |= which == world.sending;
+    for (int i = 0; i < PARTS; i++)
+        world.pending[as_part(which, i)].id = 0;
     for (int i = 0; i < REQUESTS; i++) {
         world.pending[as_request(which, i)].id = 0;
         caller->requests[i] = NO_REQUEST;
