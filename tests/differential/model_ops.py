@@ -60,8 +60,13 @@ def leave(search, state, i, words):
     return search.die(state, i, words[0])
 
 
+def looks_first(search, state, i):
+    """Whether a signal that is there acts before the command does anything."""
+    return "points" in search.strong and search.exit_is_pending(state, i)
+
+
 def trap(search, state, i, words):
-    if "points" in search.strong and search.exit_is_pending(state, i):
+    if looks_first(search, state, i):
         return []
     state.own(i)[TRAP] = words[0] == "on"
     return [state]
@@ -77,6 +82,8 @@ def signal(search, state, i, words):
 
 
 def link(search, state, i, words):
+    if looks_first(search, state, i):
+        return []
     to = process_of(search, state, i, words[0])
     process = state.own(i)
     if to == i:
@@ -99,6 +106,8 @@ def link(search, state, i, words):
 
 
 def unlink(search, state, i, words):
+    if looks_first(search, state, i):
+        return []
     to = search.index[words[0]]
     process = state.own(i)
     if (to, 0) in process[LINKS]:
@@ -111,7 +120,11 @@ def unlink(search, state, i, words):
 
 
 def monitor(search, state, i, words):
+    if looks_first(search, state, i):
+        return []
     to = process_of(search, state, i, words[0])
+    if to == i:
+        return [state]  # makes a reference and nothing else (MON-05)
     ref = (i, words[1])
     mode = words[2] if len(words) > 2 else ""
     process = state.own(i)
@@ -178,10 +191,13 @@ def text_of(search, message):
     return message[0]
 
 
+FOR_SERVERS = ("call", "cast")  # stay in a script's mailbox
+
+
 def receive(search, state, i, words):
     process = state.own(i)
     for at, message in enumerate(process[BOX]):
-        if words[0] in ("any", message[0]):
+        if words[0] in ("any", message[0]) and message[0] not in FOR_SERVERS:
             process[BOX] = process[BOX][:at] + process[BOX][at + 1:]
             if message[0] not in ("EXIT", "DOWN"):
                 process[LAST] = message[1]
@@ -211,7 +227,7 @@ def whereis(search, state, i, words):
 
 
 def alive(search, state, i, words):
-    to = search.index[words[0]]
+    to = process_of(search, state, i, words[0])
     if to == i:
         return logged(search, state, i, "true")
     after = []
