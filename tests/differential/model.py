@@ -20,7 +20,8 @@ from model_state import (AGENDA, ALIASES, BOX, DEAD, DYING, FAR, HELD, KIND, LAB
 
 # How an implementation may be stronger than the rules, as Troupe is in all of these: links and monitors are made and removed at once;
 # a message is in its mailbox, behind all that its sender knew of, when the operation returns; signals act at cancellation points:
-# there is none between the last thing that a server's terminate does and its end, and trap_exit looks at what is there first.
+# there is none between the last thing that a server's terminate does and its end, and trap_exit looks at what is there first, as do
+# link, unlink and monitor (for signals of exit/2 only: an end is seen before the last of its EXITs is sent).
 STRONGER = ("links", "monitors", "order", "points")
 AT_ONCE = {"link": "links", "unlink": "links", "ack": "links", "monitor": "monitors", "demonitor": "monitors"}
 
@@ -192,10 +193,10 @@ class Search:
         return True
 
     @staticmethod
-    def exit_is_pending(state, i):
+    def exit_is_pending(state, i, kinds=("exit", "link_exit")):
         """Whether an exit signal for the process is on its way."""
         queued = (item[-1] if pair[0] is None else item for pair, queue in state.queues.items() if pair[1] == i for item in queue)
-        return any(signal[0] in ("exit", "link_exit") for signal in queued)
+        return any(signal[0] in kinds for signal in queued)
 
     # --- ends
 

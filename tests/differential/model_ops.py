@@ -5,6 +5,10 @@ its result does so in two steps (PENDING), since the process may be killed in be
 from model_state import AGENDA, ALIASES, BOX, DEAD, DYING, LAST, LINKS, MONITORS, PC, PENDING, RESULT, RUN, STATUS, TRAP, WATCHERS
 
 
+LOOK_FIRST = ("link", "unlink", "monitor")  # for signals that are there: a step of its own, others may come behind it
+LOOKED = "looked"
+
+
 def step(search, state, i):
     """The states after the next command of a script."""
     process = state.procs[i]
@@ -17,6 +21,11 @@ def step(search, state, i):
     if process[PC] == len(ops):
         return search.die(new, i, "normal")
     op = ops[process[PC]]
+    if "points" in search.strong and op[0] in LOOK_FIRST:
+        looked = process[RESULT] == LOOKED
+        new.own(i)[RESULT] = None if looked else LOOKED
+        if not looked:
+            return [] if search.exit_is_pending(state, i, ("exit",)) else [new]
     new.own(i)[PC] += 1
     return COMMANDS[op[0]](search, new, i, op[1:])
 
@@ -60,13 +69,8 @@ def leave(search, state, i, words):
     return search.die(state, i, words[0])
 
 
-def looks_first(search, state, i):
-    """Whether a signal that is there acts before the command does anything."""
-    return "points" in search.strong and search.exit_is_pending(state, i)
-
-
 def trap(search, state, i, words):
-    if looks_first(search, state, i):
+    if "points" in search.strong and search.exit_is_pending(state, i):
         return []
     state.own(i)[TRAP] = words[0] == "on"
     return [state]
@@ -82,8 +86,6 @@ def signal(search, state, i, words):
 
 
 def link(search, state, i, words):
-    if looks_first(search, state, i):
-        return []
     to = process_of(search, state, i, words[0])
     process = state.own(i)
     if to == i:
@@ -106,8 +108,6 @@ def link(search, state, i, words):
 
 
 def unlink(search, state, i, words):
-    if looks_first(search, state, i):
-        return []
     to = search.index[words[0]]
     process = state.own(i)
     if (to, 0) in process[LINKS]:
@@ -120,8 +120,6 @@ def unlink(search, state, i, words):
 
 
 def monitor(search, state, i, words):
-    if looks_first(search, state, i):
-        return []
     to = process_of(search, state, i, words[0])
     if to == i:
         return [state]  # makes a reference and nothing else (MON-05)
