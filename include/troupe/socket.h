@@ -21,7 +21,8 @@ extern "C" {
 #endif
 
 /* Listens. TR_EINVAL: a bad address; TR_ELIMIT: no descriptor left; TR_EIO: for example the address is in use; *listener
- * is then no socket, and good for tr_socket_error only. A Unix socket's path goes with the listener. */
+ * is then no socket, and good for tr_socket_error only. A Unix socket's path goes with the listener; one at which nobody
+ * listens any more is taken over, by one of those who try at once: a file beside it, PATH.troupe-lock, guards it meanwhile. */
 TR_API TR_MUST_CHECK int tr_listen(const char *address, tr_socket *listener);
 /* Waits for a connection, the caller's. Out of descriptors it waits, without spinning, until one is free or time is up
  * (then TR_ELIMIT). TR_ETIMEDOUT. Blocks. */

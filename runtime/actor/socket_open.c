@@ -4,9 +4,12 @@
  * writes a reply wants it on its way; listeners have it for what they accept (Linux hands it down). Listeners have
  * SO_REUSEADDR, so that a restarted service gets its port while old connections linger.
  *
+ * The path of a Unix listener is locked (socket_path.h) from before bind until it listens, or has failed.
+ *
  * Out of descriptors or memory an accepting process does not spin: it is told when a socket of this runtime closes, and
  * looks by itself after 10 ms, then 20, up to a second (others may free descriptors, too). */
 #include "actor/socket_address.h"
+#include "actor/socket_path.h"
 #include "actor/socket_record.h"
 
 #include "base/clock.h"
@@ -122,7 +125,8 @@ static int remember_path(struct socket *socket, const struct socket_address *add
     return TR_OK;
 }
 
-static int listen_at(struct actor *self, struct socket_address *address, tr_socket *listener)
+/* The path's lock is held. */
+static int listen_alone(struct actor *self, struct socket_address *address, tr_socket *listener)
 {
     int fd = open_listening(address);
     if (fd < 0 || bind_to(fd, address) < 0 || listen(fd, BACKLOG) < 0)
@@ -139,6 +143,17 @@ static int listen_at(struct actor *self, struct socket_address *address, tr_sock
         socket_close(socket);
     else
         listener->id = socket->source.handle;
+    return status;
+}
+
+static int listen_at(struct actor *self, struct socket_address *address, tr_socket *listener)
+{
+    struct socket_path_lock lock;
+    int error = socket_path_lock(&lock, socket_address_path(address));
+    if (error != 0)
+        return give_up(-1, error, listener);
+    int status = listen_alone(self, address, listener);
+    socket_path_unlock(&lock);
     return status;
 }
 

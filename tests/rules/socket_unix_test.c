@@ -2,6 +2,7 @@
 #include "socket_peer.h"
 #include "unix_path.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -113,6 +114,76 @@ static void stale_body(const tr_msg *unused)
 }
 
 TEST(socket_unix, a_stale_path_is_replaced_and_a_living_one_is_not) { run_as_root(stale_body); }
+
+static void guarded_body(const tr_msg *unused)
+{
+    (void)unused;
+    char lock[sizeof path + 16];
+    tr_socket listener;
+    make_path();
+    snprintf(lock, sizeof lock, "%s.troupe-lock", path);
+    close(bind_path());
+    int other = open(lock, O_RDONLY | O_CREAT | O_CLOEXEC, 0600); /* another process is about to listen there */
+    CHECK(other >= 0);
+    CHECK_EQ(flock(other, LOCK_EX), 0);
+    CHECK_EQ(tr_listen(address, &listener), TR_EIO);
+    CHECK_EQ(tr_socket_error(listener), EADDRINUSE);
+    CHECK(exists());                 /* what it found is as it was */
+    CHECK_EQ(access(lock, F_OK), 0); /* and so is what guards it */
+    close(other);                    /* it crashed: its file is left */
+    listener = must_listen(address);
+    CHECK(access(lock, F_OK) < 0 && errno == ENOENT);
+    tr_close(listener);
+    CHECK_EQ(symlink("nowhere", lock), 0); /* no lock to be had: not without one */
+    CHECK_EQ(tr_listen(address, &listener), TR_EIO);
+    CHECK_EQ(tr_socket_error(listener), ELOOP);
+    CHECK_EQ(unlink(lock), 0);
+    remove_path();
+}
+
+TEST(socket_unix, who_is_about_to_listen_keeps_others_from_the_path) { run_as_root(guarded_body); }
+
+enum { RIVALS = 4, ANSWER = 1, LAST };
+
+/* Tells whether it listens, and does so until it is told to end. */
+static void rival(const tr_msg *arg)
+{
+    tr_pid root = *(const tr_pid *)tr_expect(arg, sizeof root);
+    tr_socket listener;
+    int status = tr_listen(address, &listener);
+    CHECK(status == TR_OK || (status == TR_EIO && tr_socket_error(listener) == EADDRINUSE));
+    tr_send(root, ANSWER, &status, sizeof status);
+    CHECK_EQ(tr_tag(tr_receive(LONG_MS)), LAST);
+}
+
+static void rivals_body(const tr_msg *unused)
+{
+    enum { ROUNDS = HARNESS_SIMULATED ? 1 : 100 };
+    tr_pid self = tr_self(), rivals[RIVALS];
+    tr_socket socket;
+    (void)unused;
+    make_path();
+    for (int round = 0; round < ROUNDS; round++) {
+        int listening = 0;
+        close(bind_path());
+        for (int i = 0; i < RIVALS; i++)
+            rivals[i] = tr_spawn(rival, &self, sizeof self);
+        for (int i = 0; i < RIVALS; i++)
+            listening += *(const int *)tr_expect(tr_receive(LONG_MS), sizeof(int)) == TR_OK;
+        CHECK_EQ(listening, 1);
+        CHECK_EQ(tr_connect(address, LONG_MS, &socket), TR_OK);
+        tr_close(socket);
+        for (int i = 0; i < RIVALS; i++) {
+            tr_monitor(rivals[i]);
+            tr_send(rivals[i], LAST, NULL, 0);
+            CHECK_EQ(tr_tag(tr_receive(LONG_MS)), TR_MSG_DOWN);
+        }
+        CHECK(!exists());
+    }
+    remove_path();
+}
+
+TEST(socket_unix, of_rivals_at_a_stale_path_one_listens) { run_as_root(rivals_body); }
 
 static void full_queue_body(const tr_msg *unused)
 {
