@@ -7,7 +7,8 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     struct blocking_job *first, **last;     /* (l) */
-    unsigned threads, idle;                 /* (l) */
+    unsigned threads, idle;                 /* (l) idle: those that have been signalled, but not run since, too */
+    unsigned queued;                        /* (l) jobs that nobody has taken: some are meant for idle threads */
     bool end;                               /* (l) */
     pthread_t ids[BLOCKING_MOST];           /* (l) */
     struct context contexts[BLOCKING_MOST]; /* (l) while it is prepared; then its thread's */
@@ -21,7 +22,10 @@ static struct blocking_job *next_job(void)
         pthread_cond_wait(&blocking.filled, &blocking.lock);
     blocking.idle--;
     struct blocking_job *job = blocking.first;
-    if (job != NULL && (blocking.first = job->next) == NULL)
+    if (job == NULL)
+        return NULL;
+    blocking.queued--;
+    if ((blocking.first = job->next) == NULL)
         blocking.last = &blocking.first;
     return job;
 }
@@ -58,13 +62,14 @@ static void start_thread(void)
 bool blocking_submit(struct blocking_job *job)
 {
     pthread_mutex_lock(&blocking.lock);
-    if (blocking.idle == 0 && blocking.threads < BLOCKING_MOST)
+    if (blocking.idle <= blocking.queued && blocking.threads < BLOCKING_MOST)
         start_thread();
     bool good = blocking.threads > 0;
     if (good) {
         job->next = NULL;
         *blocking.last = job;
         blocking.last = &job->next;
+        blocking.queued++;
         pthread_cond_signal(&blocking.filled);
     }
     pthread_mutex_unlock(&blocking.lock);

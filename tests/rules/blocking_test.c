@@ -51,6 +51,37 @@ static void many_at_once(void)
 }
 TEST(blocking, two_hundred_at_once_share_sixty_four_threads) { run(many_at_once); }
 
+/* ---- those that wait for each other */
+
+enum { MEET_MOST = 5 };
+static int expected, met;
+static int meet(void *unused)
+{
+    (void)unused;
+    __atomic_add_fetch(&met, 1, __ATOMIC_RELAXED);
+    int ms = 0;
+    while (__atomic_load_n(&met, __ATOMIC_RELAXED) < expected && ms++ < 20000)
+        usleep(1000);
+    return __atomic_load_n(&met, __ATOMIC_RELAXED) == expected;
+}
+static void block_to_meet(const tr_msg *unused)
+{
+    (void)unused;
+    CHECK(tr_blocking(meet, NULL));
+}
+static void all_meet(void)
+{
+    tr_ref monitors[MEET_MOST];
+    for (expected = 1; expected <= MEET_MOST; expected++) { /* each time all threads but one are there, and idle */
+        met = 0;
+        for (int i = 0; i < expected; i++)
+            tr_spawn_monitor(block_to_meet, NULL, 0, &monitors[i]);
+        for (int i = 0; i < expected; i++)
+            CHECK_EQ(await_down(monitors[i]).why, TR_WHY_NORMAL);
+    }
+}
+TEST(blocking, no_work_waits_behind_another_while_there_are_threads_to_be_had) { run(all_meet); }
+
 /* ---- signals */
 
 static int work_ended;
