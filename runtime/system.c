@@ -51,7 +51,11 @@ static void fill_defaults(const tr_config *config)
         settings.max_processes = SLOTS_MOST - 1;
 }
 
-static void settle_reclaimer(void *context) { pool_flush(((struct context *)context)->pool); }
+static void settle_reclaimer(void *context)
+{
+    pool_flush(((struct context *)context)->pool);
+    watchdog_see_memory();
+}
 
 /* One slab of small blocks: for a thousand signals, and those that they end give memory back. */
 static bool prepare_stopper(void)

@@ -52,8 +52,8 @@ struct scheduler {
     _Atomic int64_t fired_ns;                               /* when timers were fired last; a hint */
     _Atomic int64_t shy_until_ns;                           /* until when thieves are shy; a hint */
     _Atomic int64_t shy_ns;                                 /* for how long, that was; 0: the last loot was good */
-    CACHE_ALIGNED _Atomic uint32_t awake;                   /* workers that are not parked; the watchdog sleeps on it */
-    _Atomic uint32_t watchdog_asleep;
+    CACHE_ALIGNED _Atomic uint32_t awake;                   /* workers that are not parked */
+    _Atomic uint32_t watchdog_asleep;                       /* futex: 1: it sleeps, and is woken by who makes it 0 */
 };
 
 extern struct scheduler scheduler;
@@ -116,6 +116,9 @@ void idle_end(struct worker *worker);
 /* watchdog.c */
 bool watchdog_start(void);
 void watchdog_stop(void);
+/* After `awake` became 1: wakes it, if it sleeps. */
 void watchdog_wake(void);
+/* Any thread that has given memory to the depot while no worker may be awake: that is given back to the system in time. */
+void watchdog_see_memory(void);
 
 #endif

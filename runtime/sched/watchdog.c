@@ -13,9 +13,12 @@
  *  - publishes the time, for deadlines that are far away (base/tick.h),
  *  - gives memory back that nobody has needed for a while (memory/depot.h),
  *  - and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
- * When no worker is awake and no memory waits to be given back it sleeps on `awake`: an idle system has no tick.
+ * When no worker is awake it sleeps; while memory waits to be given back, until that is due: an idle system has no tick,
+ * and a worker that wakes up for less than a millisecond costs none.
  * revive() in idle.c wakes it: [WD1] the watchdog announces its sleep, then looks at `awake`; the worker makes `awake`
- * 1, then looks at the announcement; [WD2], both sequentially consistent.
+ * 1, then looks at the announcement; [WD2], both sequentially consistent. So does who gave memory to the depot after the
+ * last worker had parked: the depot's lock orders the two, watchdog_see_memory. The announcement is the futex, and who
+ * takes it back owns the wake-up.
  *
  * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
  * `reinstate`. */
@@ -35,7 +38,8 @@
 
 #define TICK_NS     (1 * NS_PER_MS)
 #define TAKEOVER_NS (3 * NS_PER_MS)
-enum { SLEEP_AFTER_TICKS = 5, WATCH_TICKS = 20, AGE_TICKS = DEPOT_AGE_MS };
+#define AGE_NS      (DEPOT_AGE_MS * NS_PER_MS)
+enum { WATCH_TICKS = 20 };
 
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
@@ -53,6 +57,7 @@ static struct {
     struct context context;
     struct watched seen[WORKERS_MOST];
     unsigned ticks;
+    int64_t aged_ns;          /* when the depot's memory was looked through */
     unsigned spares_due;      /* workers were revoked for whom there is no spare yet */
     bool memory_due;          /* there is more to give back at the next tick */
     _Atomic uint32_t started; /* futex: 1 running, 2 no memory */
@@ -214,14 +219,16 @@ static bool watch_ring(struct worker *worker, struct watched *seen)
     return waited;
 }
 
-static void watch_memory(void)
+static void watch_memory(int64_t now)
 {
-    bool aged = watchdog.ticks % AGE_TICKS == 0;
-    if (!aged && !watchdog.memory_due)
+    bool ages = now - watchdog.aged_ns >= AGE_NS;
+    if (!ages && !watchdog.memory_due)
         return;
     depot_lock();
-    if (aged)
+    if (ages) {
         depot_age();
+        watchdog.aged_ns = now;
+    }
     watchdog.memory_due = depot_trim();
     depot_unlock();
 }
@@ -234,9 +241,9 @@ static bool memory_is_settled(void)
     return settled;
 }
 
-static void tick(void)
+/* What concerns workers. */
+static void tick(int64_t now)
 {
-    int64_t now = clock_now();
     tick_publish(now, clock_now);
     if (scheduler_next_due() <= now - TICK_NS) /* nobody else has fired it */
         scheduler_expire(&watchdog.context, now);
@@ -257,9 +264,18 @@ static void tick(void)
         idle_wake(&watchdog.context);
     reclaim_tick(watchdog.context.bin, now);
     reclaim_release_ripe(watchdog.context.bin, &watchdog.context);
-    if (++watchdog.ticks % WATCH_TICKS == 0)
-        scheduler.settings.hooks.watch();
-    watch_memory();
+}
+
+/* Until somebody has taken the announcement back, or until `until` at most; NEVER: there is nothing to do before. */
+static void sleep_announced(int64_t until)
+{
+    for (int64_t now = 0; load_acquire(&scheduler.watchdog_asleep) != 0;) {
+        if (until != NEVER && (now = clock_now()) >= until)
+            return;
+        int64_t left = until - now;
+        struct timespec limit = { .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
+        syscall(SYS_futex, &scheduler.watchdog_asleep, FUTEX_WAIT_PRIVATE, 1, until == NEVER ? NULL : &limit, NULL, 0);
+    }
 }
 
 static void sleep_until_needed(void)
@@ -268,18 +284,27 @@ static void sleep_until_needed(void)
     pool_park(watchdog.context.pool);
     tick_pause(clock_now);
     store_seq_cst(&scheduler.watchdog_asleep, 1); /* [WD1] pairs with [WD2] */
-    while (load_seq_cst(&scheduler.awake) == 0 && load_acquire(&watchdog.end) == 0)
-        syscall(SYS_futex, &scheduler.awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    int64_t until = memory_is_settled() ? NEVER : watchdog.aged_ns + AGE_NS;
+    if (load_seq_cst(&scheduler.awake) == 0 && load_seq_cst(&watchdog.end) == 0)
+        sleep_announced(until);
+    store_relaxed(&scheduler.watchdog_asleep, 0); /* relaxed: whoever finds the old announcement wakes nobody */
     pool_resume(watchdog.context.pool);
-    store_relaxed(&scheduler.watchdog_asleep, 0);
     for (unsigned i = 0; i < WORKERS_MOST; i++)
         watchdog.seen[i].since_ns = 0; /* a first turn, before it is counted, would be as old as the rest */
 }
 
 void watchdog_wake(void)
 {
-    if (load_seq_cst(&scheduler.watchdog_asleep) != 0) /* [WD2] after `awake` became 1; pairs with [WD1] */
-        syscall(SYS_futex, &scheduler.awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    /* [WD2] after `awake`, or `end`, became 1; pairs with [WD1] */
+    if (load_seq_cst(&scheduler.watchdog_asleep) != 0 &&
+        atomic_exchange_explicit(&scheduler.watchdog_asleep, 0, memory_order_acq_rel) != 0)
+        syscall(SYS_futex, &scheduler.watchdog_asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void watchdog_see_memory(void)
+{
+    if (load_seq_cst(&scheduler.watchdog_asleep) != 0 && !memory_is_settled())
+        watchdog_wake();
 }
 
 static void *watch(void *unused)
@@ -290,13 +315,17 @@ static void *watch(void *unused)
         return NULL;
     }
     store_release(&watchdog.started, 1);
-    int quiet = 0;
     while (load_acquire(&watchdog.end) == 0) {
         struct timespec pause = { .tv_nsec = TICK_NS };
         nanosleep(&pause, NULL);
-        tick();
-        quiet = load_relaxed(&scheduler.awake) == 0 ? quiet + 1 : 0;
-        if (quiet > SLEEP_AFTER_TICKS && memory_is_settled())
+        int64_t now = clock_now();
+        bool quiet = load_relaxed(&scheduler.awake) == 0; /* no turn, no ring and no timer to look at */
+        if (!quiet)
+            tick(now);
+        if (++watchdog.ticks % WATCH_TICKS == 0)
+            scheduler.settings.hooks.watch();
+        watch_memory(now);
+        if (quiet && !watchdog.memory_due)
             sleep_until_needed();
     }
     tick_pause(clock_now);
@@ -310,6 +339,7 @@ bool watchdog_start(void)
             0); /* refused: takeovers leave `next` alone */
     memset(watchdog.seen, 0, sizeof watchdog.seen);
     watchdog.ticks = 0;
+    watchdog.aged_ns = clock_now();
     watchdog.memory_due = false;
     watchdog.spares_due = 0;
     store_relaxed(&watchdog.started, 0);
@@ -329,10 +359,7 @@ void watchdog_stop(void)
     if (load_relaxed(&watchdog.started) != 1)
         return;
     store_seq_cst(&watchdog.end, 1);
-    /* what it sleeps on changes, too: else it could look at `end` before, and fall asleep after the wake-up */
-    atomic_fetch_add_explicit(&scheduler.awake, 1, memory_order_seq_cst);
-    syscall(SYS_futex, &scheduler.awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    watchdog_wake();
     pthread_join(watchdog.thread, NULL);
-    atomic_fetch_sub_explicit(&scheduler.awake, 1, memory_order_seq_cst);
     store_relaxed(&watchdog.started, 0);
 }

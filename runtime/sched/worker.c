@@ -5,6 +5,7 @@
 #include "memory/source.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
+#include "sched/steal.h"
 
 #include <sched.h>
 #include <sys/prctl.h>
@@ -267,6 +268,7 @@ static void *thread_main(void *argument)
     scheduler.settings.hooks.thread_start();
     worker->random.state = random_seed() ^ (worker->index + 1);
     worker->now_ns = clock_now();
+    steal_begin(worker);
     fiber_native(&worker->native);
     cores_note_thread(&worker->cores);
     store_release(&scheduler.workers[worker->index], worker); /* release: all of it before others rob or wake it */
@@ -304,7 +306,6 @@ struct worker *worker_start(unsigned index, bool spare)
         return NULL;
     worker->index = index;
     worker->spare = spare;
-    worker->turn_ns = NS_PER_MS; /* not known yet: worth a wake-up */
     ring_init(&worker->ring);
     inject_init(&worker->pinned);
     inject_init(&worker->guests);

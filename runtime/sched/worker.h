@@ -75,7 +75,7 @@ struct worker {
     struct inject guests;            /* by anyone; taken by the owner, and by others while it is revoked */
     struct overflow overflow;        /* by the owner; taken by the owner and by others */
     int64_t tired_ns;                /* (o) when a sender last used up its budget here */
-    int64_t turn_ns;                 /* (o) what a turn took when it was last busy */
+    int64_t turn_ns;                 /* (o) what a turn took when it was last busy; 0: not known, the watchdog sees */
     int64_t busy_since_ns;           /* (o) when it found work after it had none */
     uint64_t busy_since_turn;        /* (o) */
     bool robbed;                     /* (o) since then it has robbed another */
