@@ -136,12 +136,14 @@ static bool is_parents_exit(const struct actor *self, const tr_msg *message)
            (self->parent != 0 || load_relaxed(&settings_halting) != 0); /* relaxed: the signal came after it */
 }
 
-/* Its own timer has fired. */
+/* Its own timer has fired. What stands behind it is handled first, for the timer may have been of an earlier wait
+ * (GS-09): a message cancels, else the timer is armed again. */
 static bool handle_timeout(struct context *context, struct actor *self)
 {
     struct cold *cold = self->cold;
-    if (!cold->idle_on || clock_now() < load_relaxed(&cold->deadline))
-        return true; /* of an earlier wait */
+    if (!cold->idle_on || mailbox_next(&self->mailbox, &cold->timeout.node) != NULL ||
+        clock_now() < load_relaxed(&cold->deadline))
+        return true;
     cold->idle_on = false;
     store_relaxed(&cold->deadline, NEVER);
     tr_msg *message = message_new(context, 0);
@@ -184,9 +186,9 @@ static bool handle(struct context *context, struct actor *self, tr_msg *message)
         return system_message_handle(context, self, message);
     if (message->tag == TR_MSG_DOWN)
         relation_down_met(context, self, message);
-    cancel_idle(self);
     if ((message_flags(message) & MESSAGE_DONE) != 0)
-        return true;                      /* flushed while it was on its way */
+        return true; /* flushed while it was on its way */
+    cancel_idle(self);
     if (is_parents_exit(self, message)) { /* GS-31 */
         actor_stop(self, notice_take(*message_notice(message)));
         return false;
@@ -213,10 +215,12 @@ struct context *handler_finish(struct actor *self)
 
 enum turn { TURN_GOES_ON, TURN_OVER };
 
-/* While suspended only system messages and the parent's EXIT are handled (SYS-01). */
+/* While suspended only system messages and the parent's EXIT are handled (SYS-01); its timer's node is no message. */
 static bool passes(const struct actor *self, const tr_msg *message)
 {
-    return LIKELY(!actor_is_suspended(self)) || message_kind(message) == KIND_SYSTEM || is_parents_exit(self, message);
+    enum message_kind kind = message_kind(message);
+    return LIKELY(!actor_is_suspended(self)) || kind == KIND_SYSTEM || kind == KIND_TIMEOUT ||
+           is_parents_exit(self, message);
 }
 
 static enum turn handle_continue(struct context *context, struct actor *self)

@@ -34,7 +34,7 @@ void inbox_advance(struct context *context, struct actor *self, tr_msg *head)
     struct mailbox_node *node;
     enum mailbox_took took = mailbox_take(&self->mailbox, &node);
     tr_check(took == MAILBOX_MORE);
-    if (self->head_used) {
+    if (self->head_used || message_kind(head) == KIND_TIMEOUT) {
         self->head_used = false;
         inbox_discard(context, self, head);
     } else {

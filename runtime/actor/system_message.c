@@ -70,6 +70,12 @@ static void replace_state(struct context *context, struct actor *self, tr_msg *r
     answer_change(context, self, status);
 }
 
+static void restart_idle(struct actor *self)
+{
+    if (self->cold->idle_on && !actor_is_suspended(self)) /* GS-10 */
+        store_relaxed(&self->cold->deadline, deadline_after(clock_now(), self->cold->idle_ms));
+}
+
 void system_message_change_failed(void *argument)
 {
     struct actor *self = argument;
@@ -77,6 +83,7 @@ void system_message_change_failed(void *argument)
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
     answer_change(&worker->context, self, TR_ECALLBACK);
+    restart_idle(self);
     struct context *context = handler_finish(self);
     schedule_last(context, &self->task); /* it still has the token: its turn goes on */
 }
@@ -88,12 +95,6 @@ static void answer_status(struct context *context, struct actor *self, tr_msg *r
     names_copy(self, info.name, sizeof info.name);
     report_describe(self, info.state, sizeof info.state);
     call_answer_bytes(context, request, &info, sizeof info);
-}
-
-static void restart_idle(struct actor *self)
-{
-    if (self->cold->idle_on && !actor_is_suspended(self)) /* GS-10 */
-        store_relaxed(&self->cold->deadline, deadline_after(clock_now(), self->cold->idle_ms));
 }
 
 bool system_message_handle(struct context *context, struct actor *self, tr_msg *request)
