@@ -96,12 +96,23 @@ void inbox_unsave(struct actor *self, tr_msg *before, tr_msg *message)
         self->saved.last = before;
 }
 
-static void drop_down(struct actor *self, tr_msg *message, uint64_t monitor)
+/* Each whether this message was it: then it is marked. */
+static bool drop_exit(struct actor *self, tr_msg *message, uint64_t from)
+{
+    (void)self;
+    if (message_kind(message) != KIND_EXIT || message->sender != from || (message_flags(message) & MESSAGE_DONE) != 0)
+        return false;
+    message_flag(message, MESSAGE_DONE);
+    return true;
+}
+
+static bool drop_down(struct actor *self, tr_msg *message, uint64_t monitor)
 {
     if (message->tag != TR_MSG_DOWN || message->serial != monitor || (message_flags(message) & MESSAGE_DONE) != 0)
-        return;
+        return false;
     message_flag(message, MESSAGE_DONE);
     self->cold->stray_downs--;
+    return true;
 }
 
 /* The node behind this one (NULL: the first); NULL: it is the last. */
@@ -122,13 +133,18 @@ void inbox_await_links(struct actor *self)
         ;
 }
 
-void inbox_drop_down(struct actor *self, uint64_t monitor)
+static void drop_oldest(struct actor *self, bool (*drop)(struct actor *, tr_msg *, uint64_t), uint64_t whose)
 {
     for (tr_msg *message = self->saved.first; message != NULL; message = message_next(message))
-        drop_down(self, message, monitor);
+        if (drop(self, message, whose))
+            return;
     bool used = self->head_used;
     struct mailbox_node *node = NULL;
     for (; (node = await_link(self, node)) != NULL; used = false)
-        if (!used)
-            drop_down(self, message_of(node), monitor);
+        if (!used && drop(self, message_of(node), whose))
+            return;
 }
+
+void inbox_drop_down(struct actor *self, uint64_t monitor) { drop_oldest(self, drop_down, monitor); }
+
+void inbox_drop_exit(struct actor *self, uint64_t from) { drop_oldest(self, drop_exit, from); }

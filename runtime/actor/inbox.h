@@ -66,6 +66,8 @@ static inline void inbox_return(struct actor *self)
 
 /* Marks a DOWN that waits, one of cold->stray_downs: it is dropped when it is met. Looks through all messages. */
 void inbox_drop_down(struct actor *self, uint64_t monitor);
+/* The same of the oldest EXIT from a process that is linked no more; it need not be there. */
+void inbox_drop_exit(struct actor *self, uint64_t from);
 
 /* Waits until all that was put before is linked. */
 void inbox_await_links(struct actor *self);

@@ -8,6 +8,7 @@
 #include "actor/end.h"
 #include "actor/foreign.h"
 #include "actor/handler.h"
+#include "actor/inbox.h"
 #include "actor/names.h"
 #include "actor/query.h"
 #include "actor/relation.h"
@@ -54,12 +55,11 @@ static void give_up(struct actor *self, uint64_t child)
     query_await_end((tr_pid){ child });
 }
 
-/* Takes the EXIT of the child, if it is there, out of the mailbox (PLIB-02). */
-static void consume_exit(uint64_t child)
+/* The EXIT of the child does not reach the starter (PLIB-02, PLIB-04); what it has received stays. */
+static void consume_exit(struct actor *self, uint64_t child)
 {
-    api_leave(context_self());
-    tr_unlink_flush((tr_pid){ child });
-    api_enter();
+    relation_unlink(context_self(), self, child);
+    inbox_drop_exit(self, child);
 }
 
 static int settle(struct actor *self, const struct making *making, uint64_t child, int status, int failure_tag)
@@ -69,8 +69,8 @@ static int settle(struct actor *self, const struct making *making, uint64_t chil
     bool linked = making->peer != NULL;
     if (status == TR_ETIMEDOUT || status == TR_ENOMEM) /* no memory for its answer: it may live */
         give_up(linked ? self : NULL, child);
-    if ((failure_tag == 0 || status == TR_ENOMEM) && status != TR_ETIMEDOUT && linked && actor_traps(self))
-        consume_exit(child);
+    if ((failure_tag == 0 || status == TR_ENOMEM) && linked && actor_traps(self))
+        consume_exit(self, child);
     if (making->monitor != 0)
         relation_demonitor(context_self(), self, making->monitor, true); /* PLIB-07 */
     if (failure_tag == TR_IGNORE)

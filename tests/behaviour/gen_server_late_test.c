@@ -126,3 +126,48 @@ static void asked(void) { asked_then(ask_how_it_is); }
 static void held(void) { asked_then(hold_it); }
 TEST(gen_server_late, a_timeout_behind_which_a_query_stands_is_not_the_last) { run(asked); }
 TEST(gen_server_late, a_timeout_that_meets_a_suspension_is_not_the_last) { run(held); }
+
+static int slow_init(void *state, const tr_msg *arg)
+{
+    (void)state, (void)arg;
+    tr_sleep(20);
+    return tr_stop(TR_SHUTDOWN);
+}
+static const tr_gen_server slow = { .label = "slow", .init = slow_init };
+
+/* It gives up at the moment at which it would be told. */
+static void start_timeout(void)
+{
+    tr_pid pid;
+    tr_trap_exit(true);
+    for (int i = 0; i < 10; i++) {
+        int status = tr_start_server(&slow, NULL, 0, &(tr_start_options){ .flags = TR_START_LINK, .timeout_ms = 20 },
+                                     &pid);
+        CHECK(status == TR_ETIMEDOUT || status == TR_ESTART);
+        const tr_msg *message = tr_receive(0);
+        RULE("PLIB-04");
+        CHECK(status == TR_ESTART || message == NULL);
+    }
+}
+TEST(gen_server_late, no_exit_is_left_of_a_start_that_took_too_long) { run(start_timeout); }
+
+static int failing_init(void *state, const tr_msg *arg)
+{
+    (void)state, (void)arg;
+    tr_exit(TR_SHUTDOWN);
+}
+static const tr_gen_server failing = { .label = "failing", .init = failing_init };
+
+static void received_stays(void)
+{
+    tr_pid pid;
+    tr_trap_exit(true);
+    tr_send(tr_self(), 21, "kept", 5);
+    const tr_msg *message = tr_receive(TR_INFINITY);
+    tr_start_options link = { .flags = TR_START_LINK };
+    CHECK_EQ(tr_start_server(&failing, NULL, 0, &link, &pid), TR_ESTART);
+    CHECK_STR(tr_string(message), "kept"); /* a start is no receive */
+    RULE("PLIB-02");
+    CHECK(tr_receive(0) == NULL);
+}
+TEST(gen_server_late, a_start_that_fails_leaves_what_was_received) { run(received_stays); }
