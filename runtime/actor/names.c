@@ -171,14 +171,22 @@ static void free_entry(struct retired *item, void *context)
     pool_free(((struct context *)context)->pool, CONTAINER_OF(item, struct name_entry, retired));
 }
 
-/* Out of the table; inside a read section. False: somebody else has deleted it. */
-static bool delete_entry(struct context *context, struct name_entry *entry)
+/* Takes the actor's name away, if it has one, and if it is this one (NULL: whichever). True: it is out of the table, too,
+ * and under the actor's lock, so that whoever finds the actor without a name finds the name free. Inside a read section. */
+static bool detach(struct context *context, struct actor *actor, const struct name_entry *wanted)
 {
-    SIM_TOUCH(entry->hashed);
-    store_relaxed(&entry->leaving, 1);
-    atomic_fetch_add_explicit(&removals, 1, memory_order_release); /* [NM1] pairs with [NM2] and [NM3] */
-    SIM_POINT();
-    if (cds_lfht_del(table, &entry->node) != 0)
+    actor_lock(actor);
+    struct name_entry *entry = wanted == NULL || actor->name == wanted ? actor->name : NULL;
+    if (entry != NULL) {
+        actor->name = NULL;
+        SIM_TOUCH(entry->hashed);
+        store_relaxed(&entry->leaving, 1);
+        atomic_fetch_add_explicit(&removals, 1, memory_order_release); /* [NM1] pairs with [NM2] and [NM3] */
+        SIM_POINT();
+        tr_check(cds_lfht_del(table, &entry->node) == 0);
+    }
+    actor_unlock(actor);
+    if (entry == NULL)
         return false;
     entry->retired.release = free_entry;
     reclaim_retire(context->bin, &entry->retired);
@@ -240,14 +248,9 @@ int names_register(struct context *context, const char *name, struct actor *acto
 void names_release(struct context *context, struct actor *actor)
 {
     read_begin();
-    actor_lock(actor);
-    struct name_entry *entry = actor->name;
-    actor->name = NULL;
-    actor_unlock(actor);
-    if (entry != NULL)
-        delete_entry(context, entry);
+    bool freed = detach(context, actor, NULL);
     read_end();
-    if (entry != NULL)
+    if (freed)
         resize(-1);
 }
 
@@ -296,14 +299,7 @@ static bool unregister(struct context *context, uint64_t hashed)
 {
     struct name_entry *entry = find(hashed);
     struct actor *actor = entry == NULL ? NULL : actor_find(entry->pid);
-    if (actor == NULL)
-        return false; /* dying: its name is as good as free */
-    actor_lock(actor);
-    bool mine = actor->name == entry;
-    if (mine)
-        actor->name = NULL;
-    actor_unlock(actor);
-    return mine && delete_entry(context, entry);
+    return actor != NULL && detach(context, actor, entry); /* no actor: it is dead, and its name was free before */
 }
 
 API int tr_unregister(const char *name)

@@ -122,6 +122,22 @@ static void contested_names(void)
 }
 TEST(rare_race, a_name_is_gone_whoever_took_it) { race(contested_names); }
 
+/* Whoever takes the name away, it is free when the end of its holder is known. */
+static void freed_names(void)
+{
+    for (int i = 0; i < RACES / 5; i++) {
+        tr_ref taker;
+        tr_pid pid = tr_spawn(waiter, NULL, 0);
+        CHECK_EQ(tr_register("contested", pid), TR_OK);
+        tr_spawn_monitor(takes_away, NULL, 0, &taker);
+        CHECK_EQ(end_with(pid, TR_KILL).why, TR_WHY_KILLED);
+        RULE("EXIT-06");
+        CHECK(tr_nobody(tr_whereis("contested")));
+        CHECK_EQ(await_down(taker).why, TR_WHY_NORMAL);
+    }
+}
+TEST(rare_race, a_name_is_free_at_the_down_though_another_takes_it_away) { race(freed_names); }
+
 /* ---- answers through an alias: one response for each request, whatever happens at the same time */
 
 static void answers(const tr_msg *arg)
