@@ -28,6 +28,8 @@ struct search {
 static bool matches(const struct search *search, const tr_msg *message)
 {
     const tr_match *match = search->match;
+    if (UNLIKELY(message_kind(message) == KIND_SYSTEM))
+        return false; /* the runtime's, though its tag is above 0: it is answered between messages, or not at all */
     if (match == NULL)
         return true;
     if ((match->tag != 0 && match->tag != message->tag) || (search->from != 0 && search->from != message->sender))

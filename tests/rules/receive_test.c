@@ -199,3 +199,36 @@ static void killed_in_receive(void)
         CHECK_EQ(end_with(pid, i % 2 == 0 ? TR_SHUTDOWN : TR_KILL).why, i % 2 == 0 ? TR_WHY_SHUTDOWN : TR_WHY_KILLED);
     }
 }
+
+/* ---- system messages: their tags are the runtime's, though they look like the user's */
+
+static int ask_and_receive(void *state, const tr_msg *message)
+{
+    (void)state;
+    if (tr_tag(message) != GO)
+        return TR_OK;
+    while (queue_len(tr_self()) < 2)
+        tr_sleep(1);
+    RULE("GS-07");
+    CHECK_EQ(tr_tag(tr_receive(TR_INFINITY)), LAST);
+    return TR_OK;
+}
+static const tr_actor receiving = { .label = "receiving", .handle = ask_and_receive };
+
+static void suspends(const tr_msg *arg)
+{
+    CHECK_EQ(tr_resume(*(const tr_pid *)tr_expect(arg, sizeof(tr_pid)), TR_INFINITY), TR_OK);
+}
+static void system_messages(void)
+{
+    tr_ref asker;
+    tr_pid pid = tr_spawn_actor(&receiving, NULL, 0, NULL);
+    go(pid);
+    tr_spawn_monitor(suspends, &pid, sizeof pid, &asker);
+    while (queue_len(pid) < 1)
+        tr_sleep(1);
+    tr_send(pid, LAST, NULL, 0);
+    CHECK_EQ(await_down(asker).why, TR_WHY_NORMAL);
+    end_with(pid, TR_KILL);
+}
+TEST(receive, system_messages_are_left_to_the_runtime) { run(system_messages); }
