@@ -193,6 +193,13 @@ static inline struct actor *actor_find(uint64_t pid)
     return (struct actor *)(void *)found;
 }
 
+/* The same, but a foreign thread's proxy is nobody: it has no mailbox, and only the answer that it waits for reaches it. */
+static inline struct actor *actor_find_process(uint64_t pid)
+{
+    struct actor *actor = actor_find(pid);
+    return actor == NULL || UNLIKELY((load_relaxed(&actor->flags) & ACTOR_PROXY) != 0) ? NULL : actor;
+}
+
 #define PID_NAME_BIT (UINT64_C(1) << 63) /* a name's hash, not a process */
 uint64_t names_find(uint64_t hashed);
 

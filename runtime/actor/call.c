@@ -123,7 +123,7 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
         else
             read_begin_apart(); /* it has blocked: the thread may be another one */
         uint64_t pid = actor_resolve(to);
-        *server = actor_find(pid);
+        *server = actor_find_process(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
         uint32_t flags = LIKELY(status == TR_OK) ? load_relaxed(&(*server)->flags) : 0;
         /* who has its EXIT may still find its pid: relaxed, the EXIT orders; a query is answered at its very end */

@@ -125,11 +125,11 @@ API void tr_sleep(int64_t ms)
         while (wait_for(self, wait_next_serial(self), deadline, false, NULL, NULL, &reply) == WAIT_NO_MEMORY &&
                clock_now() < deadline)
             sched_yield(); /* no stack for others now: this thread waits; bound: memory comes back or the deadline */
-    } else {
-        sleep_thread(ms);
     }
     if (context != NULL)
         api_leave(context_self());
+    if (self == NULL)
+        sleep_thread(ms); /* outside: the stop waits for whoever is inside */
 }
 
 /* ---- ends */

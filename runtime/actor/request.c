@@ -156,7 +156,7 @@ API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size
         message_set_kind(message, KIND_CALL);
         read_begin();
         uint64_t pid = actor_resolve(server);
-        struct actor *actor = actor_find(pid);
+        struct actor *actor = actor_find_process(pid);
         int took = actor == NULL ? TR_ENOPROC : mailbound_take(context, actor, size);
         if (took == TR_OK) {
             if ((load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0)

@@ -90,7 +90,7 @@ static NOINLINE int send(struct context *context, struct actor *self, tr_pid to,
 {
     read_begin();
     uint64_t pid = actor_resolve(to);
-    struct actor *receiver = actor_find(pid);
+    struct actor *receiver = actor_find_process(pid);
     int status = receiver != NULL                          ? mailbound_take(context, receiver, size)
                  : (to.id & PID_NAME_BIT) != 0 && pid == 0 ? TR_ENOPROC
                                                            : TR_OK;
@@ -142,7 +142,7 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     return status;
 }
 
-/* The common case: a worker sends a copy to a pid whose mailbox has no bound. False: nothing was done, take the long
+/* The common case: a worker sends a copy to a process whose mailbox has no bound. False: nothing was done, take the long
  * way. */
 static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
@@ -152,8 +152,8 @@ static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag,
     runtime_enter(context->worker);
     read_begin();
     struct actor *self = actor_here(context), *receiver = actor_find(to.id);
-    bool unbound = receiver != NULL && (load_relaxed(&receiver->flags) & ACTOR_BOUNDED) == 0;
-    tr_msg *message = UNLIKELY(!unbound) ? NULL : message_copy(context, body, size);
+    bool plain = receiver != NULL && (load_relaxed(&receiver->flags) & (ACTOR_BOUNDED | ACTOR_PROXY)) == 0;
+    tr_msg *message = UNLIKELY(!plain) ? NULL : message_copy(context, body, size);
     if (LIKELY(message != NULL)) {
         message->sender = self == NULL ? 0 : self->pid;
         message->tag = tag;
@@ -222,8 +222,8 @@ static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, c
     runtime_enter(worker);
     read_begin();
     struct actor *receiver = actor_find(to.id);
-    bool unbound = receiver != NULL && (load_relaxed(&receiver->flags) & ACTOR_BOUNDED) == 0;
-    tr_msg *message = LIKELY(unbound) ? pool_alloc_at_hand(worker->context.pool) : NULL;
+    bool plain = receiver != NULL && (load_relaxed(&receiver->flags) & (ACTOR_BOUNDED | ACTOR_PROXY)) == 0;
+    tr_msg *message = LIKELY(plain) ? pool_alloc_at_hand(worker->context.pool) : NULL;
     if (UNLIKELY(message == NULL))
         return send_otherwise(to, kind, tag, body, size);
     message->sender = self->pid;

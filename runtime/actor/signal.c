@@ -25,7 +25,7 @@ void signal_deliver(struct context *context, struct actor *actor, tr_msg *signal
 void signal_send(struct context *context, uint64_t to, tr_msg *signal)
 {
     read_begin();
-    struct actor *actor = actor_find(to);
+    struct actor *actor = actor_find_process(to);
     if (actor != NULL)
         signal_deliver(context, actor, signal);
     read_end();

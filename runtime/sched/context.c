@@ -152,6 +152,7 @@ static void forget_foreign(void *argument)
             context->proxy_end(context);
         context_close(context);
     }
+    context_here = NULL; /* closed by the stop, it is still this thread's; other destructors may call after this one */
     pthread_mutex_unlock(&foreign_lock);
     source_free(context);
 }
