@@ -152,6 +152,8 @@ struct notice *signal_fetch(struct context *context, struct actor *self)
 
 NOINLINE void actor_check_signals_slow(struct actor *self)
 {
+    if (self->life == LIFE_DYING)
+        return; /* in a clean-up: it ends already (EXIT-05) */
     struct notice *fatal = signal_fetch(context_self(), self);
     if (fatal != NULL)
         actor_exit(self, fatal, false);

@@ -228,6 +228,34 @@ static void keeper(const tr_msg *arg)
 
 static void ledger(void);
 TEST(process, what_it_owns_is_released_when_it_is_killed) { run(ledger); }
+
+/* What a clean-up does that is neither blocking nor sending nor exiting is allowed, whatever else is on its way. */
+static void lets_go(void *arg)
+{
+    tr_unlink(*(tr_pid *)arg);
+    tr_trap_exit(false);
+}
+static void ends_with_a_clean_up(const tr_msg *arg)
+{
+    static tr_pid nobody_now;
+    (void)arg;
+    nobody_now = tr_parent();
+    CHECK_EQ(tr_defer(lets_go, &nobody_now), TR_OK);
+    dawdle();
+}
+static void clean_up_and_signal(void)
+{
+    for (int i = 0; i < RACES / 5; i++) {
+        tr_ref monitor;
+        tr_pid pid = tr_spawn_monitor(ends_with_a_clean_up, NULL, 0, &monitor);
+        dawdle();
+        tr_exit_signal(pid, TR_KILL);
+        RULE("EXIT-05");
+        int why = await_down(monitor).why;
+        CHECK(why == TR_WHY_NORMAL || why == TR_WHY_KILLED);
+    }
+}
+TEST(process, a_clean_up_is_not_disturbed_by_a_signal) { race(clean_up_and_signal); }
 static void ledger(void)
 {
     __atomic_store_n(&cleaned, 0, __ATOMIC_RELAXED);
