@@ -14,6 +14,9 @@ struct bound {
     int64_t wait_ms;                 /* (c) */
 };
 
+/* What is left at first; 0: no bound. */
+static int64_t all_of(size_t limit) { return limit == 0 || limit > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)limit; }
+
 bool mailbound_init(struct context *context, struct actor *actor, const tr_spawn_options *options)
 {
     if (options->mailbox_messages == 0 && options->mailbox_bytes == 0)
@@ -21,9 +24,8 @@ bool mailbound_init(struct context *context, struct actor *actor, const tr_spawn
     struct bound *bound = pool_alloc(context->pool, sizeof *bound);
     if (bound == NULL)
         return false;
-    store_relaxed(&bound->messages,
-                  options->mailbox_messages == 0 ? INT64_MAX / 2 : (int64_t)options->mailbox_messages);
-    store_relaxed(&bound->bytes, options->mailbox_bytes == 0 ? INT64_MAX / 2 : (int64_t)options->mailbox_bytes);
+    store_relaxed(&bound->messages, all_of(options->mailbox_messages));
+    store_relaxed(&bound->bytes, all_of(options->mailbox_bytes));
     bound->policy = options->overflow;
     bound->wait_ms = options->overflow_wait_ms;
     actor->cold->bound = bound;

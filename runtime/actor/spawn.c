@@ -51,7 +51,7 @@ static struct actor *new_actor(struct context *context, const struct making *mak
     const tr_actor *behaviour = making->behaviour;
     size_t extra = making->options == NULL ? 0 : making->options->extra_state;
     size_t state_size = (behaviour == NULL ? 0 : behaviour->state_size) + extra;
-    if (state_size > UINT32_MAX)
+    if (extra > UINT32_MAX || state_size > UINT32_MAX)
         return NULL;
     struct actor *actor = pool_alloc(context->pool, sizeof *actor + state_size);
     if (actor == NULL)

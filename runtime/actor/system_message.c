@@ -170,7 +170,8 @@ API int tr_replace_state(tr_pid pid, int (*change)(void *state, const void *arg)
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
-    tr_msg *body = message_new(context, sizeof(struct replacement) + size);
+    bool fits = size <= SIZE_MAX - sizeof(struct replacement);
+    tr_msg *body = fits ? message_new(context, sizeof(struct replacement) + size) : NULL;
     api_leave(context);
     if (body == NULL)
         return TR_ENOMEM;

@@ -174,7 +174,8 @@ static bool is_slow(const struct worker *worker, struct watched *seen, int64_t n
 
 static void report_turn(struct worker *worker, struct watched *seen, int64_t now, struct task *task)
 {
-    int64_t turn_ns = now - seen->since_ns, slow_ns = scheduler.settings.slow_turn_ms * NS_PER_MS;
+    int64_t turn_ns = now - seen->since_ns, slow_ms = scheduler.settings.slow_turn_ms;
+    int64_t slow_ns = slow_ms > INT64_MAX / NS_PER_MS ? INT64_MAX : slow_ms * NS_PER_MS;
     if (seen->reported || slow_ns < 0 || turn_ns < slow_ns || !is_slow(worker, seen, now, slow_ns))
         return;
     seen->reported = true;

@@ -188,6 +188,42 @@ static void in_a_process(const tr_msg *unused)
     tr_exit_signal(pid, TR_KILL);
 }
 
+/* ---- numbers that are larger than what they count can be */
+
+static void huge(void)
+{
+    tr_pid out;
+    tr_pid pid = tr_spawn_with(waiter, NULL, 0,
+                               &(tr_spawn_options){ .mailbox_messages = SIZE_MAX, .mailbox_bytes = SIZE_MAX });
+    CHECK_EQ(tr_send(pid, WORD, NULL, 0), TR_OK); /* as good as no bound */
+    CHECK_EQ(tr_call(pid, WORD, NULL, 0, NULL, 0, 1), TR_ETIMEDOUT);
+    end_with(pid, TR_KILL);
+    static const tr_actor stateful = { .label = "stateful", .state_size = 4096 };
+    const tr_spawn_options extra = { .extra_state = SIZE_MAX - 4000 };
+    CHECK_EQ(tr_start_actor(&stateful, NULL, 0, &(tr_start_options){ .spawn = &extra }, &out), TR_ENOMEM);
+    CHECK_EQ(tr_replace_state(tr_self(), NULL, "", SIZE_MAX - 4, TR_INFINITY), TR_ENOMEM);
+}
+TEST(argument, a_number_that_is_too_large_wraps_nowhere) { run(huge); }
+
+static _Atomic int slow_records;
+static void count_slow(const tr_log_record *record, void *arg)
+{
+    (void)arg;
+    slow_records += strcmp(record->event, "slow") == 0;
+}
+static void takes_its_time(const tr_msg *arg)
+{
+    (void)arg;
+    for (int64_t begin = tr_now_ns(); tr_now_ns() - begin < 30000000;)
+        ;
+}
+TEST(argument, a_turn_is_never_longer_than_the_longest_time)
+{
+    const tr_config longest = { .workers = 1, .slow_turn_ms = INT64_MAX, .log = count_slow };
+    CHECK_EQ(tr_main(&longest, takes_its_time, NULL, 0), 0);
+    CHECK_EQ(slow_records, 0);
+}
+
 TEST(argument, a_process_is_told_what_is_wrong) { CHECK_EQ(tr_main(NULL, in_a_process, NULL, 0), 0); }
 
 TEST(argument, a_foreign_thread_is_told_what_is_wrong)
