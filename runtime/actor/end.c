@@ -299,6 +299,11 @@ void actor_faulted(struct actor *self, struct notice *notice)
     bool stops = (self->traits & TRAIT_ENDING) != 0;
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
+    if ((self->traits & TRAIT_CHANGING) != 0) { /* as an exit there */
+        notice_drop(&worker->context, notice);
+        system_message_change_failed(self);
+        return;
+    }
     if (stops && (self->traits & TRAIT_REPORTING) != 0) {
         notice_drop(&worker->context,
                     notice); /* the callback that was to show its state has failed: it ends for its first reason */

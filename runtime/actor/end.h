@@ -36,8 +36,8 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
 /* The same after a report (LOG-01), if the reason is one to report, and after `ended` has run. */
 void actor_stop(struct actor *self, struct notice *notice);
 
-/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`.
- * Takes the notice. */
+/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`; in the
+ * function of tr_replace_state the end of that alone. Takes the notice. */
 void actor_faulted(struct actor *self, struct notice *notice);
 
 /* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */

@@ -77,6 +77,33 @@ static void link_meets_fault(void)
 }
 TEST(fault, reaches_links_and_callers) { run(link_meets_fault); }
 
+/* ---- in the function of tr_replace_state */
+
+static const tr_actor keeper = { .label = "keeper", .state_size = sizeof(int64_t), .handle = handle_fault };
+
+static int change_and_fault(void *state, const void *arg)
+{
+    *(int64_t *)state = 1;
+    (*(const struct kind *const *)arg)->fault();
+    return TR_OK;
+}
+static void change_meets_fault(void)
+{
+    tr_pid pid = tr_spawn_actor(&keeper, NULL, 0, NULL);
+    for (size_t i = 0; i < TR_COUNT(kinds); i++) {
+        const struct kind *kind = &kinds[i];
+        int64_t value = -1;
+        if (!possible(kind))
+            continue;
+        CHECK_EQ(tr_replace_state(pid, change_and_fault, &kind, sizeof kind, TR_INFINITY), TR_ECALLBACK);
+        CHECK_EQ(tr_get_state(pid, &value, sizeof value, TR_INFINITY), TR_OK);
+        RULE("SYS-02");
+        CHECK_EQ(value, 0);
+    }
+    end_with(pid, TR_KILL);
+}
+TEST(fault, in_a_change_of_the_state_fails_the_change_alone) { run(change_meets_fault); }
+
 /* ---- what it owned */
 
 static int released;
