@@ -7,9 +7,9 @@ A branch is one way out of one condition in the source: each condition has two. 
 programs, or of the runtime and of the simulated runtime, is one: it counts as taken if any took it. A condition in a macro is one for
 each place that the macro is used in.
 
-LIST (tests/coverage/UNCOVERED) names branches that need not be taken, by file, function, way and the condition's text, so that moved lines
-do not matter. What was not taken and is not on it is printed, as is an entry whose condition is nowhere; either makes the status 1, as do fewer than
-95 % taken of all."""
+LIST (tests/coverage/UNCOVERED) names branches that are never taken, or sometimes, by file, function, way and the condition's text, so that
+moved lines do not matter. What was not taken and is not on it is printed, as is what is never taken and was, and an entry whose condition
+is nowhere; each makes the status 1, as do fewer than 95 % taken of all."""
 
 import collections
 import json
@@ -19,7 +19,7 @@ import sys
 
 FOLDERS = ("behaviours/", "runtime/")
 WAYS = ("true", "false")
-KEY = re.compile(r"(\w+): never (true|false): (\S.*)")
+KEY = re.compile(r"(\w+): (never|sometimes) (true|false): (\S.*)")
 LEAST_PERCENT = 95
 EXPANSION = 1  # llvm-cov's number for such a region
 
@@ -107,8 +107,8 @@ def key_of(branch):
 
 
 def read_list(path):
-    """How often each key is listed, and what is wrong with the list."""
-    listed, wrong = collections.Counter(), []
+    """How often each key is listed as never taken, and as sometimes, and what is wrong with the list."""
+    listed, wrong = {"never": collections.Counter(), "sometimes": collections.Counter()}, []
     file, open_keys = None, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -119,11 +119,11 @@ def read_list(path):
         elif line[0].isspace():
             open_keys = []
         elif key and file:
-            listed[file, key.group(1), key.group(2), key.group(3)] += 1
+            listed[key.group(2)][file, key.group(1), key.group(3), key.group(4)] += 1
             open_keys.append(number)
             continue
         else:
-            wrong.append(f"{path}:{number}: neither [FILE], nor FUNCTION: never WAY: CONDITION, nor an indented reason\n")
+            wrong.append(f"{path}:{number}: neither [FILE], nor FUNCTION: never|sometimes WAY: CONDITION, nor an indented reason\n")
         wrong += [f"{path}:{n}: no reason\n" for n in open_keys]
         open_keys = []
     wrong += [f"{path}:{n}: no reason\n" for n in open_keys]
@@ -146,6 +146,23 @@ def table(taken):
     return 100 * sums["all"][0] / sums["all"][1]
 
 
+def compare(taken, missing, never, sometimes):
+    """What was not taken and is on neither list; the lines that say which entries are wrong: of what is not there, or was taken."""
+    there = collections.Counter(map(key_of, taken))
+    left = never + sometimes
+    wrong = [f"[{key[0]}] {key[1]}: {key[2]}: {key[3]}: the source has {there[key]} of these, the list {count}\n"
+             for key, count in sorted(left.items()) if count > there[key]]
+    unlisted = []
+    for branch in missing:
+        left[key_of(branch)] -= 1
+        if left[key_of(branch)] < 0:
+            unlisted.append(branch)
+    absent = collections.Counter(map(key_of, missing))
+    wrong += [f"[{key[0]}] {key[1]}: never {key[2]}: {key[3]}: taken\n"
+              for key, count in sorted(never.items()) if absent[key] < count <= there[key]]
+    return unlisted, wrong
+
+
 def main():
     top, listing, out, *exports = (pathlib.Path(a) for a in sys.argv[1:])
     try:
@@ -153,15 +170,9 @@ def main():
     except IndexError:
         sys.exit("coverage.py: the sources are no longer those that were compiled: run tools/coverage again")
     listed, findings = read_list(listing)
-    there = collections.Counter(map(key_of, taken))
-    findings += [f"{listing}: [{key[0]}] {key[1]}: never {key[2]}: {key[3]}: the source has {there[key]} of these, the list {count}\n"
-                 for key, count in sorted(listed.items()) if count > there[key]]
     missing = sorted(branch for branch, count in taken.items() if count == 0)
-    unlisted, left = [], listed.copy()
-    for branch in missing:
-        left[key_of(branch)] -= 1
-        if left[key_of(branch)] < 0:
-            unlisted.append(branch)
+    unlisted, wrong = compare(taken, missing, listed["never"], listed["sometimes"])
+    findings += [f"{listing}: {line}" for line in wrong]
 
     def line_of(branch):
         place = branch.place
@@ -172,7 +183,7 @@ def main():
     if percent < LEAST_PERCENT:
         findings.append(f"{percent:.1f} % of all branches were taken, fewer than {LEAST_PERCENT} %\n")
     print(f"{len(missing)} branches were not taken ({out}), {len(missing) - len(unlisted)} of them for a reason on the list, "
-          f"which has {sum(listed.values())}.")
+          f"which has {sum(listed['never'].values())} that are never taken and {sum(listed['sometimes'].values())} that are sometimes.")
     if unlisted:
         print("Not taken, and not on the list:")
     sys.stdout.write("".join(map(line_of, unlisted)) + "".join(findings))

@@ -1,6 +1,6 @@
 # What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME, simulator.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
 # differential.kept and .live, services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models,
-# install, comparison.
+# install, comparison, coverage.
 
 set(test_bin "${PROJECT_BINARY_DIR}/tests")
 set(launch_bin "${PROJECT_BINARY_DIR}/launch")
@@ -362,6 +362,7 @@ if(TR_CHECKS)
     troupe_register(tidy COMMAND python3 "${tidy}/tidy.py" ${libraries})
     troupe_register(clang_tidy COMMAND python3 "${tidy}/clang_tidy.py" "${PROJECT_BINARY_DIR}" PROCESSORS 4 TIMEOUT 1200)
     troupe_register(comparison COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/comparison/comparison_test.py")
+    troupe_register(coverage COMMAND python3 "${PROJECT_SOURCE_DIR}/tests/coverage/coverage_test.py")
     troupe_register(headers COMMAND sh "${tidy}/headers" "${PROJECT_SOURCE_DIR}/include" "${CMAKE_C_COMPILER}")
     troupe_register(rules COMMAND python3 "${PROJECT_SOURCE_DIR}/tools/rules" --check)
     troupe_register(install COMMAND sh "${PROJECT_SOURCE_DIR}/tests/install/run"
