@@ -277,10 +277,11 @@ TEST(supervisor_api, calls_to_a_supervisor_that_dies_fail_with_its_reason) { run
 
 /* ---- another's answers */
 
-/* Answers everything with the first so many bytes of what looks like a long listing, and like a long spec. */
+/* Answers everything with the first so many bytes of what looks like a long listing, and like a long spec:
+ * at last all three lines of the listing are there, its ids are not. */
 static int answer_anything(void *state, const tr_msg *message, tr_from from)
 {
-    static const uint64_t words[8] = { 3, 1000, 1u << 30, 7, 7, 7, 7, 7 };
+    static const uint64_t words[10] = { 3, 1000, 1u << 30, 7, 7, 7, 7, 7, 7, 7 };
     size_t *size = state;
     (void)message;
     tr_reply(from, words, *size);
@@ -301,7 +302,7 @@ static void no_supervisor(void)
     tr_pid pid;
     CHECK_EQ(tr_start_server(&answers_anything, NULL, 0, NULL, &pid), TR_OK);
     CHECK_EQ(tr_which_children(pid, &list, &count), TR_ENOMEM); /* nothing: as when there is no memory for a list */
-    for (size_t size = 4; size < 60; size += 8) {
+    for (size_t size = 4; size < 76; size += 8) {
         CHECK_EQ(tr_which_children(pid, &list, &count), TR_ESIZE);
         CHECK_EQ(tr_get_childspec(pid, "c", &spec), TR_ESIZE);
     }

@@ -47,6 +47,7 @@ static int eight_cores(size_t size, cpu_set_t *set)
 
 WRAP(FILE *, fopen, (const char *path, const char *mode), (in_folder(path), mode), NULL)
 WRAP(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set), eight_cores(size, set))
+WRAP(ssize_t, read, (int fd, void *to, size_t size), (fd, to, size), -1)
 WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1)
 WRAP(int, mprotect, (void *at, size_t size, int protection), (at, size, protection), -1)
 WRAP(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, off_t offset),
@@ -230,6 +231,16 @@ TEST(machine, groups_that_nobody_can_understand_are_no_quota)
         CHECK_EQ(cores(), 8);
     }
     remove_groups();
+}
+
+TEST(machine, a_thread_that_ends_while_it_is_asked_for_waits_for_no_core)
+{
+    struct core_use use;
+    cores_note_thread(&use);
+    CHECK(cores_waits(&use)); /* it runs: so it has one, or waits for it */
+    REFUSE(read, 1, ESRCH);
+    CHECK(!cores_waits(&use));
+    CHECK_EQ(REFUSED(read), 1);
 }
 
 /* ---- chance */

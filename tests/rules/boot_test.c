@@ -103,6 +103,18 @@ TEST(boot, halt_ends_whatever_processes_there_are)
     }
 }
 
+static void never_entered(const tr_msg *arg)
+{
+    (void)arg;
+    CHECK(false);
+}
+TEST(boot, a_second_runtime_is_refused_and_its_root_not_run)
+{
+    CHECK_EQ(tr_boot(&quiet), TR_OK);
+    CHECK_EQ(tr_main(&quiet, never_entered, NULL, 0), 1);
+    CHECK_EQ(tr_halt(30), TR_OK); /* the first one is still there */
+}
+
 static void halt_inside(void) { CHECK_EQ(tr_halt(0), TR_EINVAL); }
 TEST(boot, halt_is_refused_in_a_process) { run(halt_inside); }
 

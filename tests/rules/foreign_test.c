@@ -298,6 +298,52 @@ TEST(foreign, threads_may_end_after_the_runtime_stopped)
     }
 }
 
+/* ---- sleep */
+
+enum { SLEEP_MS = 50 };
+static _Atomic int interruptions;
+static _Atomic bool slept;
+
+static void count_interruption(int number)
+{
+    (void)number;
+    interruptions++;
+}
+static void *sleep_for_a_time(void *unused)
+{
+    int64_t before = now_ms();
+    tr_sleep(SLEEP_MS);
+    CHECK(now_ms() - before >= SLEEP_MS);
+    slept = true;
+    return unused;
+}
+static void *sleep_for_ever(void *unused)
+{
+    tr_sleep(TR_INFINITY);
+    return unused;
+}
+TEST(foreign, a_thread_that_sleeps_is_not_woken_by_signals)
+{
+    if (HARNESS_SIMULATED)
+        SKIP("signals are the system's");
+    struct sigaction action = { .sa_handler = count_interruption };
+    pthread_t threads[2];
+    void *result;
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    CHECK_EQ(pthread_create(&threads[0], NULL, sleep_for_a_time, NULL), 0);
+    CHECK_EQ(pthread_create(&threads[1], NULL, sleep_for_ever, NULL), 0);
+    while (!slept) {
+        pthread_kill(threads[0], SIGUSR1);
+        pthread_kill(threads[1], SIGUSR1);
+        usleep(1000);
+    }
+    CHECK(interruptions > 0);
+    CHECK_EQ(pthread_join(threads[0], NULL), 0);
+    CHECK_EQ(pthread_cancel(threads[1]), 0);
+    CHECK_EQ(pthread_join(threads[1], &result), 0);
+    CHECK(result == PTHREAD_CANCELED); /* in its sleep: it did not return */
+}
+
 /* ---- misuse */
 
 static void monitor_from_outside(void) { (void)tr_monitor(tr_spawn(waiter, NULL, 0)); }

@@ -108,18 +108,24 @@ static void absurd_sizes(void)
 TEST(limit, absurd_sizes_are_refused) { run(absurd_sizes); }
 
 /* A body whose size does not fit into the header stands behind a wide one. */
-static void wide_bodies(void)
+static void wide_body(size_t size)
 {
-    enum { SIZE = 20 << 20 };
     tr_msg *message;
-    char *body = tr_new(WORD, SIZE, &message);
-    CHECK(body != NULL && body[SIZE] == 0);
+    char *body = tr_new(WORD, size, &message);
+    CHECK(body != NULL && body[size] == 0);
     body[0] = 'a';
-    body[SIZE - 1] = 'z';
+    body[size - 1] = 'z';
     CHECK_EQ(tr_give(tr_self(), message), TR_OK);
     const tr_msg *received = tr_receive(TR_INFINITY);
-    CHECK_EQ(tr_size(received), SIZE);
-    CHECK(((const char *)tr_body(received))[0] == 'a' && ((const char *)tr_body(received))[SIZE - 1] == 'z');
+    CHECK_EQ(tr_size(received), size);
+    const char *found = tr_expect(received, size);
+    CHECK(found == tr_body(received) && found[0] == 'a' && found[size - 1] == 'z');
+}
+static void wide_bodies(void)
+{
+    wide_body(20 << 20);
+    wide_body((1 << 24) - 2); /* the last that fits, and the first that does not */
+    wide_body((1 << 24) - 1);
 }
 TEST(limit, bodies_may_be_of_many_megabytes) { run(wide_bodies); }
 

@@ -199,7 +199,7 @@ TEST(simulator_sweeps, several_runs_at_a_time_find_the_same)
 
 TEST(simulator_sweeps, seeds_are_a_range_or_one_number_and_all_else_is_refused)
 {
-    static const char *const wrong[] = { "many", "", "3..", "..3", "5..3", "-1", "1..2..3", "4 " };
+    static const char *const wrong[] = { "many", "", "3..", "..3", "5..3", "-1", "1..2..3", "1..x", "4 " };
     const tr_sim_case odd = { .name = "odd", .program = fails_at_odd_seeds };
     const tr_sim_case good = { .name = "good", .program = passes_at_once };
     for (size_t i = 0; i < TR_COUNT(wrong); i++) {

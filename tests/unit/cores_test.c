@@ -61,6 +61,16 @@ TEST(cores, a_thread_that_sleeps_waits_for_no_core)
     pthread_join(thread, NULL);
 }
 
+TEST(cores, a_thread_that_has_ended_waits_for_no_core)
+{
+    pthread_t thread = start(compute);
+    atomic_store(&end, true);
+    pthread_join(thread, NULL);
+    CHECK(use.known && !cores_waits(&use));
+    int64_t before = cores_time(&use); /* its clock is gone: as if it had a core all the time */
+    CHECK(before > 0 && cores_time(&use) >= before);
+}
+
 TEST(cores, what_is_not_known_of_a_thread_is_no_wait)
 {
     const struct core_use nobody = { .thread = -1 };
