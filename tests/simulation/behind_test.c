@@ -238,10 +238,14 @@ SIM_TEST(behind, no_down_comes_after_a_demonitor, STALLED)
 struct way {
     tr_ref alias;
 };
-static void replies(const tr_msg *arg)
+static void replies_once(const tr_msg *arg)
 {
     const struct way *way = tr_expect(arg, sizeof *way);
     tr_send_alias(way->alias, ANSWER, NULL, 0);
+}
+static void replies(const tr_msg *arg)
+{
+    replies_once(arg);
     await_tag(GO);
 }
 /* Which modes tr_demonitor ends: all but the explicit one. */
@@ -302,4 +306,33 @@ SIM_TEST(behind, a_request_that_was_given_up_leaves_nothing, STALLED)
 {
     RULE("INV-02");
     simulate(0, given_up);
+}
+
+/* ---- replies through an alias against the end of who was monitored */
+
+static void replies_sometime(const tr_msg *arg)
+{
+    loiter();
+    replies_once(arg);
+}
+static void ends_anytime(const tr_msg *arg)
+{
+    (void)arg;
+    loiter();
+}
+static void hears_once(const tr_msg *arg)
+{
+    (void)arg;
+    struct way way = { tr_monitor_alias(tr_spawn(ends_anytime, NULL, 0), TR_ALIAS_REPLY) };
+    for (int i = 0; i < 3; i++)
+        tr_spawn(replies_sometime, &way, sizeof way);
+    const tr_msg *heard = tr_receive(TR_INFINITY); /* it ends the alias, and the monitor with it */
+    CHECK(tr_tag(heard) == TR_MSG_DOWN || tr_tag(heard) == ANSWER);
+    CHECK(tr_receive(LONGER_MS) == NULL);
+}
+static void heard_once(void) { run_rounds(hears_once); }
+SIM_TEST(behind, a_reply_alias_brings_one_reply_or_the_down, STALLED)
+{
+    RULE("ALIAS-01");
+    simulate(0, heard_once);
 }
