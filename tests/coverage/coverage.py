@@ -109,8 +109,14 @@ def key_of(branch):
 
 def without_ends(taken, never):
     """The same counts, but 0 for assertions that never fail. A way that has no counter of its own is the difference of two: a process that
-    ends while a thread of it is inside of the assertion's expression looks as if that were false, which it would have said."""
-    return {branch: 0 if branch.condition.startswith(ASSERTION) and never[key_of(branch)] > 0 else count for branch, count in taken.items()}
+    ends while a thread of it is inside of the assertion's expression looks as if that were false, which it would have said. Of several
+    with one text those are meant that were taken least."""
+    left, counts = never.copy(), dict(taken)
+    for branch, count in sorted(taken.items(), key=lambda entry: entry[1]):
+        if branch.condition.startswith(ASSERTION) and left[key_of(branch)] > 0:
+            left[key_of(branch)] -= 1
+            counts[branch] = 0
+    return counts
 
 
 def read_list(path):

@@ -47,6 +47,7 @@ static int eight_cores(size_t size, cpu_set_t *set)
 
 WRAP(FILE *, fopen, (const char *path, const char *mode), (in_folder(path), mode), NULL)
 WRAP(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set), eight_cores(size, set))
+WRAP(int, mincore, (void *at, size_t size, unsigned char *pages), (at, size, pages), -1)
 WRAP(ssize_t, read, (int fd, void *to, size_t size), (fd, to, size), -1)
 WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1)
 WRAP(int, mprotect, (void *at, size_t size, int protection), (at, size, protection), -1)
@@ -300,6 +301,23 @@ TEST(machine, where_no_page_can_be_protected_there_are_canaries)
     REFUSE(mprotect, 1, ENOMEM);
     expect_guard(STACK_GUARD_CANARY);
     CHECK_EQ(REFUSED(mprotect), 1);
+}
+
+TEST(machine, a_stack_that_nobody_can_look_at_is_not_trimmed)
+{
+    if (HARNESS_EMULATED)
+        SKIP("an emulator may drop no pages");
+    struct stack stack;
+    CHECK(stack_take(0, &stack));
+    memset(stack.low, 1, (size_t)(stack.high - stack.low));
+    REFUSE(mincore, 1, ENOMEM);
+    stack_trim(&stack);
+    CHECK_EQ(REFUSED(mincore), 1);
+    CHECK_EQ(*stack.low, 1);
+    stack_trim(&stack);
+    CHECK_EQ(*stack.low, 0);
+    CHECK_EQ(stack.high[-1], 1); /* what is used again first */
+    stack_give(&stack);
 }
 
 /* ---- an older kernel's poller */

@@ -153,11 +153,27 @@ static void reads_a_string(const tr_msg *arg)
     CHECK(false);
 }
 
+static void ends_at_once(const tr_msg *arg) { (void)arg; }
+/* A DOWN is no message of so many bytes, though inside it has a pointer's. */
+static void expects_of_a_down(const tr_msg *arg)
+{
+    (void)arg;
+    tr_ref monitor;
+    tr_spawn_monitor(ends_at_once, NULL, 0, &monitor);
+    const tr_msg *down = tr_receive_match(&(tr_match){ .ref = monitor }, TR_INFINITY);
+    CHECK(tr_expect(down, 0) != NULL);
+    (void)tr_expect(down, sizeof(void *));
+    CHECK(false);
+}
+
 static void no_string(void)
 {
     tr_ref monitor;
     tr_reason reason;
     tr_spawn_monitor(reads_a_string, "abc", 3, &monitor); /* its end is missing */
+    CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
+    CHECK_EQ(reason.why, TR_WHY_UNEXPECTED);
+    tr_spawn_monitor(expects_of_a_down, NULL, 0, &monitor);
     CHECK_EQ(tr_await_down(monitor, TR_INFINITY, &reason), TR_OK);
     CHECK_EQ(reason.why, TR_WHY_UNEXPECTED);
 }

@@ -89,6 +89,7 @@ static void absurd_sizes(void)
     tr_ref monitor;
     CHECK(tr_new(WORD, SIZE_MAX, &message) == NULL && message == NULL);
     CHECK(tr_new(WORD, SIZE_MAX - 16, &message) == NULL && message == NULL);
+    CHECK_EQ(tr_give(tr_self(), message), TR_EINVAL);
     CHECK(tr_alloc(SIZE_MAX) == NULL && tr_alloc(SIZE_MAX / 2) == NULL);
     CHECK_EQ(tr_send(tr_self(), WORD, "x", SIZE_MAX - 100), TR_ENOMEM);
     tr_spawn_actor(

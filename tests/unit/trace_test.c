@@ -108,6 +108,15 @@ TEST(trace, events_of_a_class_that_is_off_are_not_recorded)
     CHECK_EQ(dump.events[0].word, PID);
     forget(&dump);
     trace_finish();
+    use("send", "64", NULL);
+    ring = trace_ring_create(0);
+    trace_spawn(ring, PID, "label");
+    trace_event(ring, TRACE_SEND, PID);
+    dump = read_back();
+    CHECK_EQ(dump.event_count, 1);
+    CHECK_EQ(dump.events[0].kind, TRACE_SEND);
+    forget(&dump);
+    trace_finish();
 }
 
 TEST(trace, life_and_sched_are_on_by_default)
