@@ -86,6 +86,7 @@ endfunction()
 
 # troupe_wrap(TARGET SOURCE): the calls of its WRAP lines (tests/refusals/refuse.h) are the program's own.
 function(troupe_wrap target source)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
     file(STRINGS "${source}" lines REGEX "^WRAP(_NUMBER)?\\(")
     foreach(line IN LISTS lines)
         string(REGEX REPLACE "^WRAP\\([^,]*, ([a-z0-9_]+),.*" "\\1" call "${line}")
