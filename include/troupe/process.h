@@ -73,7 +73,8 @@ TR_API tr_pid tr_parent(void);
 /* What tr_spawn_options.data said when the calling process was spawned; NULL if nothing, and on a foreign thread. */
 TR_API const void *tr_data(void);
 /* Whether the process lives. Answered after all earlier signals of the caller to it took effect (SIG-08), so it may
- * block; without memory to ask, as it is seen at once. A name: whether somebody holds it. Any thread. */
+ * block; without memory to ask, as it is seen at once. What a dead process did has happened before the answer. A name:
+ * whether somebody holds it. Any thread. */
 TR_API bool tr_is_alive(tr_pid pid);
 /* Lets others run; a cancellation point. Blocks. On a foreign thread it does nothing. */
 TR_API void tr_yield(void);

@@ -69,13 +69,13 @@ static void give_back(struct slots *slots, const uint32_t *indexes, uint32_t cou
         return;
     for (uint32_t i = 0; i < count; i++) {
         _Atomic uint64_t *word = &slots->words[indexes[i]];
-        store_relaxed(word, free_word(word_generation(slots, load_relaxed(word)), i + 1 < count ? indexes[i + 1] : 0));
+        store_release(word, free_word(word_generation(slots, load_relaxed(word)), i + 1 < count ? indexes[i + 1] : 0));
     }
     if (slots->free_count == 0) {
         slots->first_free = indexes[0];
     } else {
         _Atomic uint64_t *last = &slots->words[slots->last_free];
-        store_relaxed(last, free_word(word_generation(slots, load_relaxed(last)), indexes[0]));
+        store_release(last, free_word(word_generation(slots, load_relaxed(last)), indexes[0]));
     }
     slots->last_free = indexes[count - 1];
     slots->free_count += count;
@@ -139,14 +139,14 @@ uint64_t slots_take(struct slots *slots, struct slot_cache *mine)
     uint32_t index = mine->fresh[--mine->fresh_count];
     _Atomic uint64_t *word = &slots->words[index];
     uint64_t generation = word_generation(slots, load_relaxed(word)); /* relaxed: the index is this thread's alone */
-    store_relaxed(word, free_word(generation, 0) | RESERVED_BIT);
+    store_release(word, free_word(generation, 0) | RESERVED_BIT);
     count_up(&mine->balance);
     return generation << SLOT_INDEX_BITS | index;
 }
 
 static NOINLINE void retire(struct slots *slots, struct slot_cache *mine, _Atomic uint64_t *word)
 {
-    store_relaxed(word, free_word(0, 0)); /* in no list, for good */
+    store_release(word, free_word(0, 0)); /* in no list, for good */
     lock(slots);
     know(slots, mine);
     slots->retired++;
@@ -172,8 +172,8 @@ void slots_clear(struct slots *slots, struct slot_cache *mine, uint64_t handle)
         retire(slots, mine, word);
         return;
     }
-    /* relaxed: a find that misses this store returns an object that stays valid for a grace period */
-    store_relaxed(word, free_word(generation + 1, 0));
+    /* [SL1] a find that misses this store returns an object that stays valid for a grace period */
+    store_release(word, free_word(generation + 1, 0));
     if (UNLIKELY(mine->used_count >= slots->batch || !mine->known))
         spill(slots, mine);
     mine->used[mine->used_count++] = index;

@@ -23,7 +23,9 @@
  * Progress: find is wait-free; take and clear take the table's lock once a batch.
  *
  * Orderings:
- *   [SL1] release, publish: the object, its handle included, before the word; pairs with [SL2].
+ *   [SL1] release, publish: the object, its handle included, before the word; pairs with [SL2]. So is every other store
+ *   to a word: who finds nobody has seen all that the object's owner did before its end (who is told that a process is
+ *   dead may go on with what it has left in memory).
  *   [SL2] acquire, find and at: the word before the object; pairs with [SL1].
  *
  * Field key: (o) the cache's owner, (c) constant, (l) under the table's lock. */
