@@ -144,6 +144,8 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
 
 static NOINLINE int refused(struct context *context, struct actor *self, int status)
 {
+    if (status == TR_EFULL)
+        context_count(context, COUNT_LOST);
     call_set_last(context, self, notice_static(status == TR_ENOPROC ? TR_WHY_NOPROC : TR_WHY_SYSTEM_LIMIT));
     return status;
 }

@@ -67,7 +67,6 @@ int mailbound_take_slow(struct context *context, struct actor *actor, size_t siz
         return MAILBOUND_WAITS;
     if (bound->policy == TR_OVERFLOW_STOP)
         signal_exit(context, 0, actor->pid, notice_static(TR_WHY_SYSTEM_LIMIT));
-    context_count(context, COUNT_LOST);
     return TR_EFULL;
 }
 
@@ -90,9 +89,8 @@ static void pause_for(struct actor *self, int64_t ns)
     }
 }
 
-/* Whether there is room now, or the receiver has died; else *again: it may be worth waiting, until *deadline. If
- * neither, the message counts as lost. */
-static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, int64_t *deadline, bool *again)
+/* Whether there is room now, or the receiver has died; else *again: it may be worth waiting, until *deadline. */
+static NOINLINE bool look(uint64_t pid, size_t size, int64_t *deadline, bool *again)
 {
     read_begin();
     struct actor *actor = actor_find(pid);
@@ -103,8 +101,6 @@ static NOINLINE bool look(struct context *context, uint64_t pid, size_t size, in
     if (bound != NULL && *deadline == 0)
         *deadline = deadline_after(clock_now(), bound->wait_ms);
     *again = !room && bound->policy == TR_OVERFLOW_WAIT && clock_now() < *deadline;
-    if (!room && !*again)
-        context_count(context, COUNT_LOST);
     read_end();
     return room;
 }
@@ -114,7 +110,7 @@ bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline)
     for (int64_t pause = NS_PER_MS;; pause = pause < PAUSE_MOST_NS ? 2 * pause : pause) {
         struct context *context = context_self();
         struct actor *self = actor_here(context);
-        bool again, room = look(context, pid, size, deadline, &again);
+        bool again, room = look(pid, size, deadline, &again);
         if (!again)
             return room;
         if (self != NULL)

@@ -17,8 +17,8 @@ void mailbound_free(struct context *context, struct bound *bound);
 enum { MAILBOUND_WAITS = 1 /* beside the statuses, which are negative */ };
 
 int mailbound_take_slow(struct context *context, struct actor *actor, size_t size);
-/* A send takes room: TR_OK; TR_EFULL: there is none, which is counted as lost; MAILBOUND_WAITS: there is none, but by
- * the receiver's policy the sender waits (mailbound_wait). Inside a read section. */
+/* A send takes room: TR_OK; TR_EFULL: there is none; MAILBOUND_WAITS: there is none, but by the receiver's policy the
+ * sender waits (mailbound_wait). Who then does not send counts the message as lost. Inside a read section. */
 static inline int mailbound_take(struct context *context, struct actor *actor, size_t size)
 {
     return LIKELY((load_relaxed(&actor->flags) & ACTOR_BOUNDED) == 0) ? TR_OK
@@ -27,7 +27,7 @@ static inline int mailbound_take(struct context *context, struct actor *actor, s
 /* A send that took room has no message after all. As mailbound_take. */
 void mailbound_return(struct actor *actor, size_t size);
 /* After MAILBOUND_WAITS: true: there was room a moment ago, or nobody who has too little: try again; false: the time is
- * over, so TR_EFULL it is, counted as lost. *deadline is 0 at the first call and kept between calls. Blocks; outside
+ * over, so TR_EFULL it is. *deadline is 0 at the first call and kept between calls. Blocks; outside
  * read sections. */
 bool mailbound_wait(uint64_t pid, size_t size, int64_t *deadline);
 /* Owner: a message is about to be handled: its room is free. False: it is dropped instead (TR_OVERFLOW_DROP_OLDEST). */

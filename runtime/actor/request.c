@@ -157,16 +157,13 @@ API tr_ref tr_send_request(tr_pid server, int tag, const void *body, size_t size
         read_begin();
         uint64_t pid = actor_resolve(server);
         struct actor *actor = actor_find_process(pid);
-        int took = actor == NULL ? TR_ENOPROC : mailbound_take(context, actor, size);
-        if (took == TR_OK) {
+        if (actor != NULL && mailbound_take(context, actor, size) == TR_OK) { /* who asks so does not want to wait */
             if ((load_relaxed(&actor->flags) & ACTOR_BOUNDED) != 0)
                 message_flag(message, MESSAGE_COUNTED);
             deliver_to(context, actor, message);
         } else {
             message_free(context, message);
             full = actor != NULL;
-            if (took == MAILBOUND_WAITS) /* not this sender: what it asks for is not to block */
-                context_count(context, COUNT_LOST);
         }
         read_end();
     }

@@ -133,6 +133,8 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
         context = context_self();
         status = room ? send(context, self, to, kind, tag, body, size, message) : TR_EFULL;
     }
+    if (UNLIKELY(status == TR_EFULL))
+        context_count(context, COUNT_LOST);
     context = context_self();
     if (LIKELY(self != NULL)) {
         after_send(context, self, to);

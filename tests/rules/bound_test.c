@@ -161,6 +161,33 @@ static void policy_wait(void)
 }
 TEST(bound, wait_parks_the_sender_until_room_or_deadline) { run(policy_wait); }
 
+static void calls_in_vain(void)
+{
+    tr_ref monitor;
+    tr_pid pid = start(TR_OVERFLOW_WAIT, 2, 0, 50, &monitor);
+    hold(pid);
+    CHECK_EQ(send_word(pid, 1), TR_OK);
+    CHECK_EQ(send_word(pid, 1), TR_OK);
+    uint64_t before = lost();
+    struct server answer;
+    CHECK_EQ(tr_call(pid, QUESTION, NULL, 0, &answer, sizeof answer, 10000), TR_EFULL);
+    CHECK_EQ(lost() - before, 1);
+    tr_msg *reply;
+    tr_ref request = tr_send_request(pid, QUESTION, NULL, 0); /* whoever asks so does not want to wait */
+    CHECK_EQ(tr_wait_response(request, 0, &reply), TR_EDOWN);
+    CHECK_EQ(tr_last_reason()->why, TR_WHY_SYSTEM_LIMIT);
+    CHECK_EQ(lost() - before, 2);
+    end_with(pid, TR_KILL);
+
+    pid = start(TR_OVERFLOW_WAIT, 0, 3 * sizeof(int64_t), 50, &monitor);
+    hold(pid);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(send_word(pid, 1), TR_OK);
+    CHECK_EQ(send_word(pid, 1), TR_EFULL);
+    end_with(pid, TR_KILL);
+}
+TEST(bound, calls_to_a_full_mailbox_that_lets_wait_fail_after_the_wait) { run(calls_in_vain); }
+
 /* ---- a callback that looks further in its mailbox */
 
 static int look_further(void *state, const tr_msg *message)
