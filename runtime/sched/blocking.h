@@ -2,7 +2,8 @@
  *
  * A job lives on the stack of whoever waits for it. It is done when done() has been called, on the pool's thread, as
  * its last access.
- * A thread is started when a job finds none idle that is not meant for one before it, up to BLOCKING_MOST, and stay until the runtime stops. */
+ * Threads are started when a job finds none idle, or only as many as jobs before it wait for, up to BLOCKING_MOST, and
+ * stay until the runtime stops. */
 #ifndef TROUPE_SCHED_BLOCKING_H
 #define TROUPE_SCHED_BLOCKING_H
 
