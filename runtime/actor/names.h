@@ -1,12 +1,12 @@
 /* names.h: the registry: names to processes (D14).
  *
  * A name in a tr_pid is a keyed 63-bit hash (SipHash-1-3; Aumasson and Bernstein, 2012) with the top bit set, so a
- * use is one look-up by an integer in liburcu's lock-free hash table. The table holds one entry a name, with its
+ * use is at most one look-up by an integer in liburcu's lock-free hash table. The table holds one entry a name, with its
  * text; a second text with the same hash is refused.
  *
  * Invariants: an entry in the table belongs to one actor, whose `name` points to it (LOCK), but for the moments of its
  * making and removal. Register: entry into the table first, then actor->name under LOCK, where EXITING or another name
- * sends it back. Release: whoever deletes the entry from the table frees it, after a grace period.
+ * sends it back. Release: both at once under LOCK; whoever does it frees the entry, after a grace period.
  *
  * A thread remembers the few names that it has found, as long as no name is taken out of the table:
  *     deleter   leaving = 1;  [NM1] removals + 1, release;  delete the entry
