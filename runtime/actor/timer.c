@@ -194,8 +194,9 @@ static bool set_going(struct timer *timer, int64_t due_ns)
     return good;
 }
 
-/* Takes the message, whatever comes of it. */
-static int start(struct context *context, int64_t ms, tr_pid to, tr_msg *message, int64_t interval_ns, tr_timer *out)
+/* Takes the message, whatever comes of it. The time is the caller's: what a start takes does not put the timer off. */
+static int start(struct context *context, int64_t due_ns, tr_pid to, tr_msg *message, int64_t interval_ns,
+                 tr_timer *out)
 {
     struct known_timer *known = message == NULL ? NULL : pool_alloc(context->pool, sizeof *known);
     uint64_t handle = known == NULL ? 0 : slots_take(context_table(TABLE_TIMERS), &context->caches[TABLE_TIMERS]);
@@ -213,7 +214,7 @@ static int start(struct context *context, int64_t ms, tr_pid to, tr_msg *message
         out->id = handle;
     read_begin();
     slots_publish(context_table(TABLE_TIMERS), handle, known);
-    if (!set_going(&known->timer, deadline_after(clock_now(), ms)))
+    if (!set_going(&known->timer, due_ns))
         retire(context, known);
     read_end();
     return TR_OK;
@@ -224,13 +225,14 @@ static int start_message(int64_t ms, tr_pid to, int tag, const void *body, size_
 {
     if (ms < 0)
         return TR_EINVAL;
+    int64_t due_ns = deadline_after(clock_now(), ms);
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
     tr_msg *message = message_copy(context, body, size);
     if (message != NULL)
         message->tag = tag;
-    int status = start(context, ms, to, message, interval_ns, timer);
+    int status = start(context, due_ns, to, message, interval_ns, timer);
     api_leave(context);
     return status;
 }
@@ -256,13 +258,14 @@ static struct timer *message_with_timer(struct context *context, tr_pid to, int 
 /* A timer that nobody can name. */
 static int start_unknown(int64_t ms, tr_pid to, int tag, const void *body, size_t size)
 {
+    int64_t due_ns = deadline_after(clock_now(), ms);
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
     struct timer *timer = message_with_timer(context, to, tag, body, size);
     if (timer != NULL) {
         read_begin();
-        if (!set_going(timer, deadline_after(clock_now(), ms)))
+        if (!set_going(timer, due_ns))
             message_free(context, timer->message);
         read_end();
     }
@@ -294,13 +297,14 @@ API int tr_exit_after(int64_t ms, tr_pid to, tr_reason reason, tr_timer *timer)
 {
     if (ms < 0)
         return TR_EINVAL;
+    int64_t due_ns = deadline_after(clock_now(), ms);
     struct context *context = api_enter();
     if (context == NULL)
         return TR_ESTOPPED;
     struct actor *self = actor_here(context);
     tr_msg *signal = message_with_notice(context, KIND_EXIT_SIGNAL, self == NULL ? 0 : self->pid,
                                          notice_new(context, &reason, NULL, 0));
-    int status = start(context, ms, to, signal, 0, timer);
+    int status = start(context, due_ns, to, signal, 0, timer);
     api_leave(context);
     return status;
 }

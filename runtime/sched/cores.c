@@ -23,6 +23,27 @@ unsigned scheduler_cores(void)
 
 /* ---- what a thread gets */
 
+#define SHORT_SLICE_NS 100000 /* the shortest that Linux grants */
+
+/* sched_setattr(2); the C library's older headers do not have it, and the kernel's cannot be included beside them. */
+struct attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+void cores_ask_short_slice(void)
+{
+    struct attributes attributes;
+    if (WITH_SIM || syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 ||
+        attributes.policy != SCHED_OTHER)
+        return;
+    attributes.runtime = SHORT_SLICE_NS;
+    syscall(SYS_sched_setattr, 0, &attributes, 0); /* refused, or not known: as before */
+}
+
 void cores_note_thread(struct core_use *use)
 {
     *use = (struct core_use){ 0 };

@@ -68,6 +68,10 @@ unsigned scheduler_cores(void);
 /* quota.c: as many as the CPU quota allows, rounded up; 0: there is none. */
 unsigned quota_cores(void);
 
+/* For a thread that does little at a time and must have a core at once when it wakes up, beside threads that compute:
+ * Linux (6.12) lets who asks for a shorter time slice go before who has a longer one. The sum of what each gets stays
+ * the same. */
+void cores_ask_short_slice(void);
 /* What a thread notes of itself, for others to ask for while it lives. */
 void cores_note_thread(struct core_use *use);
 /* Nanoseconds of a core that it has had, from any start. */

@@ -315,6 +315,7 @@ static void *watch(void *unused)
         store_release(&watchdog.started, 2);
         return NULL;
     }
+    cores_ask_short_slice(); /* the spares inherit it: they work beside those they stand in for, who compute on */
     store_release(&watchdog.started, 1);
     while (load_acquire(&watchdog.end) == 0) {
         struct timespec pause = { .tv_nsec = TICK_NS };
