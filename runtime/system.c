@@ -60,7 +60,7 @@ static void settle_reclaimer(void *context)
 /* One slab of small blocks: for a thousand signals, and those that they end give memory back. */
 static bool prepare_stopper(void)
 {
-    if (!context_prepare(&stopper_context, NULL, WORKERS_TRACK_FOREIGN))
+    if (!context_prepare(&stopper_context, NULL, TRACE_TRACK_FOREIGN))
         return false;
     tr_msg *signal = message_with_notice(&stopper_context, KIND_EXIT_SIGNAL, 0, notice_static(TR_WHY_KILL));
     if (signal == NULL) {
@@ -74,7 +74,7 @@ static bool prepare_stopper(void)
 static bool start_reclaimer(void)
 {
     reclaimer_context = stopper_context = (struct context){ .foreign = false };
-    if (!context_prepare(&reclaimer_context, NULL, WORKERS_TRACK_RECLAIM))
+    if (!context_prepare(&reclaimer_context, NULL, TRACE_TRACK_RECLAIMER))
         return false;
     if (prepare_stopper()) {
         if (reclaim_start(RECLAIM_THREAD, &reclaimer_context, settle_reclaimer))

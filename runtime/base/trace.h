@@ -109,6 +109,14 @@ enum {
     TRACE_KIND_BITS = 8,
 };
 
+/* The track of a thread that is no worker; a worker's is its number. */
+enum trace_track {
+    TRACE_TRACK_WATCHDOG = TRACE_RINGS,
+    TRACE_TRACK_FOREIGN,
+    TRACE_TRACK_BLOCKING,
+    TRACE_TRACK_RECLAIMER,
+};
+
 struct trace_entry {
     _Atomic uint64_t when; /* stamp << TRACE_KIND_BITS | kind */
     _Atomic uint64_t word;
@@ -119,7 +127,7 @@ struct trace_ring {
     uint64_t mask;               /* (c) size - 1 */
     struct trace_entry *entries; /* (c) */
     _Atomic uint64_t head;       /* (o) events ever written */
-    uint32_t worker;             /* (c) its track; from TRACE_RINGS on: a thread that is no worker */
+    uint32_t worker;             /* (c) its track */
     _Atomic uint32_t taken;      /* by a worker; changed by compare-and-swap */
 };
 

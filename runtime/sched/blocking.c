@@ -51,7 +51,7 @@ static void start_thread(void)
 {
     struct context *context = &blocking.contexts[blocking.threads];
     *context = (struct context){ .foreign = false };
-    if (!context_prepare(context, NULL, WORKERS_TRACK_BLOCKING))
+    if (!context_prepare(context, NULL, TRACE_TRACK_BLOCKING))
         return;
     if (pthread_create(&blocking.ids[blocking.threads], NULL, run_jobs, context) == 0)
         blocking.threads++;

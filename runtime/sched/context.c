@@ -180,7 +180,7 @@ static struct context *open_foreign(void)
 static bool reopen_foreign(struct context *context)
 {
     pthread_mutex_lock(&foreign_lock);
-    bool good = load_relaxed(&open_to_foreign) != 0 && context_open(context, NULL, WORKERS_TRACK_FOREIGN);
+    bool good = load_relaxed(&open_to_foreign) != 0 && context_open(context, NULL, TRACE_TRACK_FOREIGN);
     context->closed = !good; /* also where it was cleared and then there was no memory */
     pthread_mutex_unlock(&foreign_lock);
     return good;

@@ -15,9 +15,6 @@
 
 struct worker;
 
-/* Tracks of the flight recorder beyond those of the workers. */
-enum { WORKERS_TRACK_FOREIGN = 1000, WORKERS_TRACK_BLOCKING = 1001, WORKERS_TRACK_RECLAIM = 1002 };
-
 /* The tables of handles; each context has a cache for each. */
 enum slot_table { TABLE_PIDS, TABLE_REFS, TABLE_TIMERS, TABLE_SOCKETS, TABLE_COUNT };
 

@@ -311,7 +311,7 @@ void watchdog_see_memory(void)
 static void *watch(void *unused)
 {
     (void)unused;
-    if (!context_open(&watchdog.context, NULL, WORKERS_MOST)) {
+    if (!context_open(&watchdog.context, NULL, TRACE_TRACK_WATCHDOG)) {
         store_release(&watchdog.started, 2);
         return NULL;
     }

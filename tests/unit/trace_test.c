@@ -234,6 +234,30 @@ TEST(trace, a_written_ring_converts_to_turns_sleeps_and_wake_arrows)
     trace_finish();
 }
 
+TEST(trace, each_thread_has_a_track_with_its_name)
+{
+    static const struct {
+        unsigned track;
+        const char *name;
+    } threads[] = { { 3, "worker 3" },
+                    { TRACE_TRACK_WATCHDOG, "watchdog" },
+                    { TRACE_TRACK_FOREIGN, "foreign thread" },
+                    { TRACE_TRACK_BLOCKING, "blocking thread" },
+                    { TRACE_TRACK_RECLAIMER, "reclaimer" } };
+    const size_t count = sizeof threads / sizeof *threads;
+    use("all", "64", NULL);
+    for (size_t i = 0; i < count; i++)
+        trace_event(trace_ring_create(threads[i].track), TRACE_SEND, PID);
+    char *json = as_json();
+    for (size_t i = 0; i < count; i++) {
+        char track[80];
+        snprintf(track, sizeof track, "\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}", threads[i].name);
+        CHECK_EQ(count_of(json, track), 1);
+    }
+    free(json);
+    trace_finish();
+}
+
 TEST(trace, a_dump_that_is_cut_off_or_none_at_all_is_refused)
 {
     use("all", "64", NULL);

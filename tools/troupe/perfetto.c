@@ -1,6 +1,6 @@
 /* perfetto.c: from the flight recorder's rings to trace events in JSON.
  *
- * One track per worker. On it: a slice per turn, named by the actor's label and pid, and one per sleep; instants for
+ * One track per thread. On a worker's: a slice per turn, named by the actor's label and pid, and one per sleep; instants for
  * everything else that happened; a flow arrow from where an actor was made runnable to the turn that this led to.
  *
  * A turn's slice ends with the first event of its ring after the RUN_END that has a younger stamp (the next turn or the
@@ -244,13 +244,24 @@ static void write_slice(FILE *json, const struct dump *dump, const struct event 
             event->kind == TRACE_PARK ? "asleep" : pid_name(dump, event->word, name));
 }
 
+static const char *track_name(uint32_t track, char name[NAME_BYTES])
+{
+    switch (track) {
+    case TRACE_TRACK_WATCHDOG: return "watchdog";
+    case TRACE_TRACK_FOREIGN: return "foreign thread";
+    case TRACE_TRACK_BLOCKING: return "blocking thread";
+    case TRACE_TRACK_RECLAIMER: return "reclaimer";
+    default: snprintf(name, NAME_BYTES, "worker %" PRIu32, track); return name;
+    }
+}
+
 static void write_tracks(FILE *json, const struct dump *dump)
 {
+    char name[NAME_BYTES];
     fprintf(json, "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"troupe\"}}");
     for (uint32_t i = 0; i < dump->header.rings; i++) {
         fprintf(json, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%" PRIu32 ",\"name\":\"thread_name\",", i);
-        fprintf(json, "\"args\":{\"name\":\"%s %" PRIu32 "%s\"}}",
-                dump->rings[i].worker < TRACE_RINGS ? "worker" : "other thread", dump->rings[i].worker,
+        fprintf(json, "\"args\":{\"name\":\"%s%s\"}}", track_name(dump->rings[i].worker, name),
                 dump->rings[i].lost ? " (oldest events lost)" : "");
     }
 }
