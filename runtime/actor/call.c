@@ -331,7 +331,7 @@ API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *rep
     if (UNLIKELY(task == NULL || (size != 8 && size != 0) || !is_long(timeout_ms)))
         return call_any(server, tag, body, size, reply, reply_size, timeout_ms);
     tr_msg *answer = NULL;
-    int status;
+    int status = TR_OK;
     runtime_enter(worker);
     bool called = call_word(worker, actor_of_task(task), server, tag, body, size, timeout_ms, &status, &answer);
     if (LIKELY(called && status == TR_OK))
