@@ -84,11 +84,12 @@ TEST(blocking, no_work_waits_behind_another_while_there_are_threads_to_be_had) {
 
 /* ---- signals */
 
-static int work_ended;
+static int work_may_end, work_ended;
 static int note_work(void *arg)
 {
     tr_send(*(const tr_pid *)arg, READY, NULL, 0); /* from here on the work has begun */
-    usleep(30000);
+    while (__atomic_load_n(&work_may_end, __ATOMIC_ACQUIRE) == 0)
+        usleep(1000);
     __atomic_store_n(&work_ended, 1, __ATOMIC_RELEASE);
     return 0;
 }
@@ -101,13 +102,14 @@ static void works_and_goes_on(const tr_msg *arg)
 }
 static void killed_meanwhile(void)
 {
-    work_ended = went_on = 0;
+    work_may_end = work_ended = went_on = 0;
     tr_pid self = tr_self();
     tr_ref monitor;
     tr_pid pid = tr_spawn_monitor(works_and_goes_on, &self, sizeof self, &monitor);
     await_tag(READY);
     tr_exit_signal(pid, TR_KILL);
-    CHECK_EQ(tr_await_down(monitor, 0, NULL), TR_ETIMEDOUT);
+    CHECK_EQ(tr_await_down(monitor, 30, NULL), TR_ETIMEDOUT);
+    __atomic_store_n(&work_may_end, 1, __ATOMIC_RELEASE);
     RULE("EXIT-02");
     CHECK_EQ(await_down(monitor).why, TR_WHY_KILLED);
     CHECK_EQ(__atomic_load_n(&work_ended, __ATOMIC_ACQUIRE), 1);
