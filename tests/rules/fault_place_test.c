@@ -135,7 +135,7 @@ static void signal_an_idle_worker(void)
     tr_pid pid = tr_spawn(note_thread, NULL, 0);
     while (tr_is_alive(pid))
         usleep(1000);
-    usleep(20000);
+    usleep(300000); /* its worker has finished with it, and sleeps */
     syscall(SYS_tgkill, getpid(), worker_thread, SIGSEGV);
     usleep(10000000);
 }
