@@ -11,6 +11,7 @@ static int slow_handle(void *state, const tr_msg *message)
 {
     struct seen *seen = state;
     if (tr_tag(message) == GO) {
+        tr_send(tr_sender(message), READY, NULL, 0);
         await_tag(LAST); /* blocked: the mailbox fills up */
         return TR_OK;
     }
@@ -39,6 +40,7 @@ static void forgotten(size_t messages, size_t bytes)
                                                      .mailbox_bytes = bytes,
                                                      .overflow = TR_OVERFLOW_DROP_OLDEST });
     tr_send(pid, GO, NULL, 0);
+    await_tag(READY); /* GO itself is none of those that wait */
     CHECK_EQ(tr_start_timer(0, tr_self(), NULL, 0, &timer), TR_OK);
     CHECK_EQ(tr_send_after(0, pid, ANSWER, NULL, 0, NULL), TR_OK); /* takes no room */
     await_tag(TR_MSG_TIMEOUT);
