@@ -75,7 +75,10 @@ static void read_timeout_body(const tr_msg *unused)
         CHECK_EQ(tr_read(here, buffer, sizeof buffer, LONG_MS, &size), TR_OK);
         CHECK_EQ(size, 3);
         peer_send(peer, "de", 2);
-        CHECK_EQ(tr_read(here, buffer, sizeof buffer, 0, &size), TR_OK); /* the loopback delivers at once */
+        int status;
+        while ((status = tr_read(here, buffer, sizeof buffer, 0, &size)) == TR_ETIMEDOUT)
+            tr_sleep(1); /* the loopback delivers at once, except on a busy machine */
+        CHECK_EQ(status, TR_OK);
         CHECK_EQ(size, 2);
     }
     close(peer);
@@ -90,7 +93,7 @@ static void accept_timeout_body(const tr_msg *unused)
     CHECK_EQ(tr_accept(listener, 0, &connection), TR_ETIMEDOUT);
     CHECK_EQ(tr_accept(listener, 20, &connection), TR_ETIMEDOUT);
     int peer = peer_connect(tr_socket_port(listener));
-    CHECK_EQ(tr_accept(listener, 20, &connection), TR_OK);
+    CHECK_EQ(tr_accept(listener, LONG_MS, &connection), TR_OK);
     CHECK_EQ(tr_accept(listener, 20, &connection), TR_ETIMEDOUT);
     close(peer);
 }

@@ -274,7 +274,6 @@ static void waits_for_gift(const tr_msg *arg)
     tr_socket socket = *(const tr_socket *)tr_expect(arg, sizeof socket);
     char byte;
     size_t size;
-    tr_trap_exit(true);
     CHECK_EQ(tr_read(socket, &byte, 1, LONG_MS, &size), TR_OK);
     expect_exits();
 }
@@ -283,7 +282,6 @@ static void waits_for_connection(const tr_msg *arg)
 {
     tr_socket connection;
     int64_t begin = tr_now_ns();
-    tr_trap_exit(true);
     CHECK_EQ(tr_connect(tr_string(arg), 200, &connection), TR_ETIMEDOUT);
     CHECK(tr_now_ns() - begin >= 200 * INT64_C(1000000));
     expect_exits();
@@ -295,7 +293,9 @@ static void signals_body(const tr_msg *unused)
     tr_socket here, connection;
     int peer, status;
     make_half_pair(&here, &peer);
-    tr_pid child = tr_spawn(waits_for_gift, &here, sizeof here);
+    /* from the first moment: the first signal may come before they have begun */
+    const tr_spawn_options traps = { .flags = TR_SPAWN_TRAP_EXIT };
+    tr_pid child = tr_spawn_with(waits_for_gift, &here, sizeof here, &traps);
     send_exits(child);
     CHECK_EQ(tr_socket_give(here, child), TR_OK);
     peer_send(peer, "x", 1);
@@ -311,10 +311,10 @@ static void signals_body(const tr_msg *unused)
     CHECK_EQ(getsockname(deaf, (struct sockaddr *)&at, &size), 0);
     snprintf(to, sizeof to, "tcp://127.0.0.1:%d", ntohs(at.sin_port));
     do
-        status = tr_connect(to, 50, &connection);
+        status = tr_connect(to, 500, &connection); /* far longer than one takes that finds room */
     while (status == TR_OK);
     CHECK_EQ(status, TR_ETIMEDOUT);
-    child = tr_spawn(waits_for_connection, to, strlen(to) + 1);
+    child = tr_spawn_with(waits_for_connection, to, strlen(to) + 1, &traps);
     send_exits(child);
     await_end(child);
     close(deaf);

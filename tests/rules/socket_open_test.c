@@ -228,8 +228,9 @@ static void exhausted_body(const tr_msg *unused)
     CHECK_EQ(tr_accept(listener, 0, &connection), TR_ELIMIT);
     int64_t begin = tr_now_ns(), used = cpu_ns();
     CHECK_EQ(tr_accept(listener, 300, &connection), TR_ELIMIT);
-    CHECK(tr_now_ns() - begin >= 300 * 1000 * 1000);
-    CHECK(cpu_ns() - used < 100 * 1000 * 1000);
+    int64_t took = tr_now_ns() - begin;
+    CHECK(took >= 300 * 1000 * 1000);
+    CHECK(cpu_ns() - used < took / 2);
     CHECK_EQ(tr_connect("tcp://127.0.0.1:1", LONG_MS, &connection), TR_ELIMIT);
     tr_socket second;
     CHECK_EQ(tr_listen("tcp://127.0.0.1:0", &second), TR_ELIMIT);
@@ -260,13 +261,13 @@ static void fed_body(const tr_msg *unused)
     (void)unused;
     tr_socket listener = must_listen("tcp://127.0.0.1:0"), here, there, connection;
     make_pair(&here, &there);
+    int64_t begin = tr_now_ns();
     tr_pid other = tr_spawn(closer, &here, sizeof here);
     CHECK_EQ(tr_socket_give(here, other), TR_OK);
     int peer = peer_connect(tr_socket_port(listener));
     exhaust();
-    int64_t begin = tr_now_ns();
     CHECK_EQ(tr_accept(listener, LONG_MS, &connection), TR_OK);
-    CHECK(tr_now_ns() - begin >= 1400 * INT64_C(1000000));
+    CHECK(tr_now_ns() - begin >= 1500 * INT64_C(1000000));
     relax();
     close(peer);
     await_end(other);

@@ -123,6 +123,8 @@ static void eager_body(const tr_msg *unused)
 
 TEST(socket_owner, a_process_may_read_a_fresh_socket_before_it_is_given) { run_as_root(eager_body); }
 
+static tr_pid root; /* who hears that it has waited in vain */
+
 static void impatient(const tr_msg *arg)
 {
     tr_socket socket = *(const tr_socket *)tr_expect(arg, sizeof socket);
@@ -130,7 +132,18 @@ static void impatient(const tr_msg *arg)
     size_t size;
     CHECK_EQ(tr_read(socket, buffer, sizeof buffer, 0, &size), TR_EINVAL);
     CHECK_EQ(tr_read(socket, buffer, sizeof buffer, 10, &size), TR_ETIMEDOUT);
+    tr_send(root, 1, NULL, 0);
     CHECK_EQ(tr_read(socket, buffer, sizeof buffer, LONG_MS, &size), TR_EINVAL);
+}
+
+/* Starts one that has waited in vain already, and waits again. */
+static tr_pid spawn_impatient(tr_socket socket)
+{
+    root = tr_self();
+    tr_pid pid = tr_spawn(impatient, &socket, sizeof socket);
+    CHECK(tr_receive_match(&(tr_match){ .tag = 1, .from = pid }, LONG_MS) != NULL);
+    tr_sleep(20);
+    return pid;
 }
 
 static void used_body(const tr_msg *unused)
@@ -139,13 +152,11 @@ static void used_body(const tr_msg *unused)
     tr_socket here, other;
     int peer, second;
     make_half_pair(&here, &peer);
-    tr_pid child = tr_spawn(impatient, &here, sizeof here);
-    tr_sleep(30);
+    tr_pid child = spawn_impatient(here);
     CHECK_EQ(tr_write(here, "mine", 4, LONG_MS), TR_OK); /* used by its owner: nobody else waits for it */
     await_end(child);
     make_half_pair(&other, &second);
-    child = tr_spawn(impatient, &other, sizeof other);
-    tr_sleep(30);
+    child = spawn_impatient(other);
     tr_pid taker = tr_spawn(waits_for_message, NULL, 0);
     CHECK_EQ(tr_socket_give(other, taker), TR_OK);
     await_end(child);
