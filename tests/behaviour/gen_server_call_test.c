@@ -334,8 +334,8 @@ static void several(void)
     add(servers[1], 11);
     CHECK_EQ(tr_suspend(servers[2], 5000), TR_OK);
     int64_t begin = tr_now_ns();
-    CHECK_EQ(tr_multi_call(servers, SERVERS, TOTAL, NULL, 0, 300, statuses, answers), 3);
-    CHECK(tr_now_ns() - begin >= 300 * 1000000);
+    CHECK_EQ(tr_multi_call(servers, SERVERS, TOTAL, NULL, 0, 1000, statuses, answers), 3);
+    CHECK(tr_now_ns() - begin >= 1000 * INT64_C(1000000));
     CHECK_EQ(statuses[0], TR_OK);
     CHECK_EQ(*(const int64_t *)tr_body(answers[1]), 11);
     CHECK(statuses[2] == TR_ETIMEDOUT && answers[2] == NULL);
