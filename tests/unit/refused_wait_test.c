@@ -73,13 +73,13 @@ TEST(refused_wait, without_a_stack_for_others_waits_end_or_say_so)
 enum { CALLERS = 20 };
 
 static int refuse_at;  /* the number of the request after which there is no memory */
-static int taken;      /* requests so far */
+static int taken;      /* requests so far; atomic */
 static int outcome[3]; /* of the callers: no memory, ended, anything else */
 
 static int owe(void *state, const tr_msg *request, tr_from from)
 {
     (void)state, (void)request, (void)from;
-    if (++taken == refuse_at)
+    if (__atomic_add_fetch(&taken, 1, __ATOMIC_RELEASE) == refuse_at)
         source_fail_after(1, false);
     return TR_OK; /* no reply: it is owed */
 }
@@ -93,12 +93,25 @@ static void calls_debtor(const tr_msg *arg)
     outcome[status == TR_ENOMEM ? 0 : status == TR_EDOWN && tr_last_reason()->why == TR_WHY_KILLED ? 1 : 2]++;
 }
 
+/* Until the server has taken so many requests, and owes them or has refused them. */
+static void await_taken(int count)
+{
+    for (bool all = false;;) {
+        tr_process_info info;
+        tr_sleep(1);
+        CHECK_EQ(tr_peek(server, &info), TR_OK);
+        if (all && info.status == TR_STATUS_WAITING)
+            return;
+        all = __atomic_load_n(&taken, __ATOMIC_ACQUIRE) >= count;
+    }
+}
+
 /* `short_ones` of the first callers give up, then others come; how often one was refused for memory. */
 static int owe_many(int at, int short_ones)
 {
     tr_ref monitors[CALLERS];
     memset(outcome, 0, sizeof outcome);
-    taken = 0;
+    __atomic_store_n(&taken, 0, __ATOMIC_RELAXED);
     refuse_at = at;
     CHECK_EQ(tr_start_server(&debtor, NULL, 0, NULL, &server), TR_OK);
     for (int i = 0; i < CALLERS; i++) {
@@ -107,9 +120,8 @@ static int owe_many(int at, int short_ones)
         if (i < short_ones)
             CHECK_EQ(tr_await_down(monitors[i], TR_INFINITY, NULL), TR_OK);
         else
-            tr_sleep(1);
+            await_taken(i + 1);
     }
-    CHECK_EQ(taken, CALLERS);
     source_fail_after(0, false);
     tr_exit_signal(server, TR_KILL);
     for (int i = short_ones; i < CALLERS; i++)
