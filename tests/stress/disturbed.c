@@ -22,6 +22,7 @@ enum { HOLD_MS = 2000, CORES_MOST = 1024 };
 static enum how how;
 static int64_t progress, enough; /* atomic */
 static int64_t hold_progress;    /* atomic: how much the others did while one was held in its own code */
+static bool holds_over;          /* atomic */
 static enum where { NOT_NOW, IN_USER_CODE, ANYWHERE } hold_where; /* atomic: where the next worker is to be held */
 static _Thread_local volatile sig_atomic_t in_user_code;
 static pid_t some_worker; /* atomic: a thread that ran a process lately */
@@ -173,6 +174,7 @@ static void hold_workers(void)
         }
         pause_ms(HOLD_MS + 100);
     }
+    __atomic_store_n(&holds_over, true, __ATOMIC_RELAXED);
 }
 
 /* Gives each thread a random part of the cores that there are. */
@@ -218,7 +220,10 @@ static void load(void)
     MUST_EQ(pthread_create(&disturber, NULL, disturb, NULL), 0);
     for (uint64_t i = 0; i < clients; i++)
         tr_spawn_monitor(client, &i, sizeof i, &monitors[i]);
-    tr_sleep(how == HELD ? setting("holds") * (HOLD_MS + 200) : setting("ms"));
+    if (how != HELD)
+        tr_sleep(setting("ms"));
+    while (how == HELD && !__atomic_load_n(&holds_over, __ATOMIC_RELAXED))
+        tr_sleep(10);
     __atomic_store_n(&enough, 1, __ATOMIC_RELAXED);
     for (uint64_t i = 0; i < clients; i++) {
         MUST_EQ(tr_await_down(monitors[i], TR_INFINITY, &reason), TR_OK);
@@ -233,6 +238,7 @@ static void run(enum how this_one, const char *what)
     how = this_one;
     enough = progress = hold_progress = some_worker = 0;
     hold_where = NOT_NOW;
+    holds_over = false;
     int64_t workers = setting("workers");
     cpu_set_t all;
     MUST_EQ(sched_getaffinity(0, sizeof all, &all), 0);

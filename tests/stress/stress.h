@@ -129,7 +129,7 @@ static void must_free_all_but(size_t blocks)
 {
     tr_system_info info;
     size_t most = 0, now = 0;
-    for (int tries = 0; tries < 200; tries++) {
+    for (int tries = 0; tries < 600; tries++) {
         now = pool_system_counts().blocks_in_use;
         MUST_EQ(tr_system(&info), TR_OK); /* each time: one may start while this waits */
         most = blocks + BLOCKS_A_SPARE * (size_t)info.workers_spare;
