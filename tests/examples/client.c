@@ -18,7 +18,7 @@ static int counter_call(void *state, const tr_msg *request, tr_from from)
     case TOTAL: return tr_reply(from, &counter->total, sizeof counter->total);
     case SLOW: /* answered later, in handle_info */
         counter->waiting = from;
-        return tr_send_after(50, tr_self(), TICK, NULL, 0, NULL);
+        return tr_send_after(1000, tr_self(), TICK, NULL, 0, NULL);
     case CRASH:
         return tr_stop_reply(tr_because(TR_WHY_USER, 7, "asked to"), from, &counter->total, sizeof counter->total);
     default: return tr_unexpected(request);
