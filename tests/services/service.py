@@ -59,7 +59,7 @@ def rest(connection):
 
 def load(folder, protocol, port):
     """What the load generator says of a second of requests, all of which were answered."""
-    options = {"protocol": protocol, "port": port, "rate": 500, "seconds": 1, "warm-up": 0.1, "connections": 8}
+    options = {"protocol": protocol, "port": port, "rate": 200, "seconds": 1, "warm-up": 0.1, "connections": 8}
     command = [f"{folder}/load", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
     line = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert line["answered"] == line["planned"] > 0 and line["lost"] == 0, line
