@@ -65,8 +65,9 @@ static void ways(void)
     int64_t took = end_child(&(tr_child){ .id = "c", .server = &slow, .arg = &ms, .arg_size = sizeof ms }, &reason);
     CHECK(took >= 30 && tr_reason_same(&reason, &TR_SHUTDOWN));
     CHECK_STR(happened(), "begin1 end");
+    /* 500: long enough to begin with it, whatever holds it up */
     took = end_child(&(tr_child){ .id = "c", .server = &slow, .arg = &hour, .arg_size = 4, .shutdown_ms = 500 },
-                     &reason); /* long enough to begin with it, whatever holds it up */
+                     &reason);
     RULE("SUP-40"); /* asked, and killed when its time was up */
     CHECK(took >= 500 && tr_reason_same(&reason, &TR_KILLED));
     CHECK_STR(happened(), "begin1");
