@@ -150,7 +150,7 @@ UNUSED static void run_with(tr_config config, void (*body)(void))
 {
     if (config.log == NULL)
         config.log = take_record;
-    if (config.slow_turn_ms == 0)
+    if (config.slow_turn_ms == 0 && !HARNESS_SIMULATED)
         config.slow_turn_ms = TR_INFINITY;
     the_body = body;
     history.used = 0;
