@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct core_use use;
@@ -82,4 +84,38 @@ TEST(cores, what_is_not_known_of_a_thread_is_no_wait)
     CHECK(!cores_waits(&nobody));
     int64_t before = cores_time(&nobody); /* as if it had a core all the time */
     CHECK(before > 0 && cores_time(&nobody) >= before);
+}
+
+/* sched_getattr(2): the runtime stands behind six words; 0: there is none, or the system does not say. */
+static uint64_t slice_ns(void)
+{
+    uint32_t words[12] = { 0 };
+    uint64_t slice;
+    syscall(SYS_sched_getattr, 0, words, sizeof words, 0);
+    memcpy(&slice, &words[6], sizeof slice);
+    return slice;
+}
+
+static void *ask_twice(void *unused)
+{
+    const struct sched_param none = { 0 };
+    CHECK_EQ(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+    uint64_t before = slice_ns();
+    cores_ask_short_slice();
+    CHECK_EQ(sched_getscheduler(0), SCHED_BATCH);
+    CHECK_EQ(slice_ns(), before);
+    CHECK_EQ(sched_setscheduler(0, SCHED_OTHER, &none), 0);
+    before = slice_ns();
+    cores_ask_short_slice();
+    CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+    uint64_t slice = slice_ns();
+    CHECK(slice == 100000 || slice == before); /* before: an older system */
+    return unused;
+}
+
+TEST(cores, a_short_slice_is_asked_for_where_the_policy_is_the_usual_one)
+{
+    pthread_t thread; /* the others keep theirs */
+    CHECK_EQ(pthread_create(&thread, NULL, ask_twice, NULL), 0);
+    pthread_join(thread, NULL);
 }
