@@ -295,7 +295,9 @@ static void advance(struct wheel *wheel, int64_t now_ns)
     open_near(wheel, tick);
 }
 
-static void fire_first(struct wheel *wheel, wheel_fire fire, void *arg)
+/* Fires the first that is due. If it wants to fire again and is late for that, too, it does so in the same round, as long
+ * as `again_left` lasts: a round may be late itself, and one a round would never catch up. */
+static void fire_first(struct wheel *wheel, int64_t now_ns, uint32_t *again_left, wheel_fire fire, void *arg)
 {
     struct wheel_node *node = wheel->due.first;
     list_unlink(&wheel->due, node);
@@ -305,19 +307,25 @@ static void fire_first(struct wheel *wheel, wheel_fire fire, void *arg)
     if (again_ns == NEVER)
         return; /* the node may be gone */
     node->due_ns = again_ns;
-    slot_insert(wheel, node);
     wheel->count++;
+    if (again_ns <= now_ns && *again_left > 0) {
+        (*again_left)--;
+        node->next = NULL;
+        due_add(wheel, node);
+    } else {
+        slot_insert(wheel, node);
+    }
 }
 
 uint32_t wheel_expire(struct wheel *wheel, int64_t now_ns, wheel_fire fire, void *arg)
 {
     if (wheel_next_due(wheel) > now_ns)
         return 0;
-    uint32_t fired = 0;
+    uint32_t fired = 0, again_left = WHEEL_AGAIN;
     wheel_lock(wheel);
     advance(wheel, now_ns);
     while (wheel->due.first != NULL && wheel->due.first->due_ns <= now_ns) {
-        fire_first(wheel, fire, arg);
+        fire_first(wheel, now_ns, &again_left, fire, arg);
         if (++fired % WHEEL_FIRES == 0) { /* lets others in; the rest of the due list can still be removed from */
             wheel_unlock(wheel);
             wheel_lock(wheel);

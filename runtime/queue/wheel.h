@@ -55,6 +55,7 @@ enum {
     WHEEL_SLOTS = WHEEL_WORDS * 64,                   /* the near level's, then those of each far one */
     WHEEL_SPINS = 100,
     WHEEL_FIRES = 64,
+    WHEEL_AGAIN = 64, /* in one round, of those that fire again */
 };
 
 enum wheel_place {
@@ -92,8 +93,8 @@ struct wheel {
 
 /* What is to happen to a node that is due: called under the wheel's lock, once a due time, in order of due_ns. It must
  * be short; of the same wheel it may call the functions named _locked only. Returns NEVER: the node is out of the wheel
- * and its memory the user's (it may be gone already); or another due time: it goes in again, and fires at the next
- * wheel_expire at the earliest. */
+ * and its memory the user's (it may be gone already); or another due time: it goes in again, and fires in the same
+ * round if it is due already and WHEEL_AGAIN others have not done so before it. */
 typedef int64_t (*wheel_fire)(struct wheel_node *node, void *arg);
 
 void wheel_init(struct wheel *wheel, int64_t now_ns);

@@ -11,7 +11,8 @@
 struct timer {
     struct wheel_node node;
     int64_t due_ns;
-    int64_t again_ns; /* NEVER, or when to fire next */
+    int64_t again_ns;    /* NEVER, or when to fire next */
+    int64_t interval_ns; /* not 0: fires again so much later */
     int fired;
 };
 
@@ -30,7 +31,7 @@ static int64_t fire(struct wheel_node *node, void *arg)
     firing->last_due_ns = node->due_ns;
     firing->count++;
     timer->fired++;
-    return timer->again_ns;
+    return timer->interval_ns > 0 ? node->due_ns + timer->interval_ns : timer->again_ns;
 }
 
 static uint32_t expire(struct wheel *wheel, int64_t now_ns)
@@ -164,13 +165,26 @@ TEST(wheel, fire_may_ask_for_another_time)
     CHECK_EQ(expire(&wheel, start_ns + 10 * MS), 1);
     CHECK_EQ(wheel_next_due(&wheel), start_ns + 500 * MS);
     CHECK_EQ(expire(&wheel, start_ns + 499 * MS), 0);
-    timer.again_ns = start_ns; /* overdue at once: not in this round, which must end */
-    CHECK_EQ(expire(&wheel, start_ns + 500 * MS), 1);
+    CHECK_EQ(expire(&wheel, start_ns + 500 * MS), 1 + WHEEL_AGAIN); /* due at once, always: the round must end */
     CHECK(wheel_next_due(&wheel) <= start_ns + 500 * MS);
     timer.again_ns = NEVER;
     CHECK_EQ(expire(&wheel, start_ns + 500 * MS), 1);
     CHECK_EQ(wheel_next_due(&wheel), NEVER);
-    CHECK_EQ(timer.fired, 3);
+    CHECK_EQ(timer.fired, 3 + WHEEL_AGAIN);
+}
+
+TEST(wheel, who_fires_again_and_is_late_catches_up_in_order)
+{
+    struct timer ticks, other;
+    wheel_init(&wheel, start_ns);
+    start(&wheel, &ticks, start_ns + 10 * MS);
+    ticks.interval_ns = 7 * MS;
+    start(&wheel, &other, start_ns + 26 * MS);
+    CHECK_EQ(expire(&wheel, start_ns + 50 * MS), 7); /* at 10, 17, 24, 31, 38, 45; and the other */
+    CHECK_EQ(ticks.fired, 6);
+    CHECK_EQ(wheel_next_due(&wheel), start_ns + 52 * MS);
+    CHECK(wheel_remove(&wheel, &ticks.node));
+    CHECK_EQ(wheel_next_due(&wheel), NEVER);
 }
 
 TEST(wheel, next_due_is_exact_after_inserts_and_expiry)
