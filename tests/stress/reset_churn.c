@@ -179,7 +179,8 @@ static void churn(void)
     }
     must_be_flat(first, last);
     tr_exit_signal(listening, TR_KILL);
-    printf("accepted %" PRId64 ", out of descriptors %" PRId64 " times\n", accepted, limits);
+    printf("accepted %" PRId64 ", out of descriptors %" PRId64 " times\n", __atomic_load_n(&accepted, __ATOMIC_RELAXED),
+           __atomic_load_n(&limits, __ATOMIC_RELAXED));
 }
 
 int main(int argc, char **argv)
