@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* Sends (tag, copy of body) to `to` ms after the call. A pid that dies takes the timer with it; a name is resolved when it
- * fires. timer may be NULL. TR_EINVAL: ms < 0, tag < 1; TR_ENOMEM. Any thread. */
+/* Sends (tag, copy of body) to `to` ms after the call. A pid that dies takes the timer with it; a name is resolved when
+ * it fires. timer may be NULL. TR_EINVAL: ms < 0, tag < 1; TR_ENOMEM. Any thread. */
 TR_API TR_MUST_CHECK int tr_send_after(int64_t ms, tr_pid to, int tag, const void *body, size_t size, tr_timer *timer);
 /* The same, but what arrives has the tag TR_MSG_TIMEOUT and tr_ref_of gives the timer's id in serial, so that a stale
  * one is recognised. Any thread. */

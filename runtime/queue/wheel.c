@@ -295,8 +295,8 @@ static void advance(struct wheel *wheel, int64_t now_ns)
     open_near(wheel, tick);
 }
 
-/* Fires the first that is due. If it wants to fire again and is late for that, too, it does so in the same round, as long
- * as `again_left` lasts: a round may be late itself, and one a round would never catch up. */
+/* Fires the first that is due. If it wants to fire again and is late for that, too, it does so in the same round, as
+ * long as `again_left` lasts: a round may be late itself, and one a round would never catch up. */
 static void fire_first(struct wheel *wheel, int64_t now_ns, uint32_t *again_left, wheel_fire fire, void *arg)
 {
     struct wheel_node *node = wheel->due.first;

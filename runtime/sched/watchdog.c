@@ -41,6 +41,8 @@
 #define AGE_NS      (DEPOT_AGE_MS * NS_PER_MS)
 enum { WATCH_TICKS = 20 };
 
+_Static_assert((unsigned)WORKERS_MOST <= (unsigned)TRACE_TRACK_WATCHDOG, "a worker's track is its number");
+
 /* What the watchdog saw of a worker at its last tick. */
 struct watched {
     uint64_t turns;
