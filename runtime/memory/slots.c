@@ -1,27 +1,22 @@
-/* slots.c: where free indexes rest: the table's FIFO under its lock, and batches of them in the caches. */
+/* slots.c: where free indexes rest: the table's ring under its lock, and batches of them in the caches. */
 #include "memory/slots.h"
 
 #include "base/check.h"
 #include "memory/source.h"
 
+#include <string.h>
+
 enum { WORDS_A_PAGE = 512 };
 
 #define FREE_BIT         UINT64_C(1)
-#define RESERVED_BIT     (UINT64_C(1) << 63)
-#define NEXT_SHIFT       1
-#define GENERATION_SHIFT (NEXT_SHIFT + SLOT_INDEX_BITS)
+#define GENERATION_SHIFT 1
 
-static uint64_t free_word(uint64_t generation, uint32_t next)
-{
-    return generation << GENERATION_SHIFT | (uint64_t)next << NEXT_SHIFT | FREE_BIT;
-}
+static uint64_t free_word(uint64_t generation) { return generation << GENERATION_SHIFT | FREE_BIT; }
 
 static uint64_t word_generation(const struct slots *slots, uint64_t word)
 {
     return word == 0 ? slots->first_generation : word >> GENERATION_SHIFT & SLOT_LAST_GENERATION;
 }
-
-static uint32_t word_next(uint64_t word) { return (uint32_t)(word >> NEXT_SHIFT & SLOT_INDEX_MASK); }
 
 static void lock(struct slots *slots) { tr_check(pthread_mutex_lock(&slots->lock) == 0); }
 static void unlock(struct slots *slots) { tr_check(pthread_mutex_unlock(&slots->lock) == 0); }
@@ -37,7 +32,10 @@ struct slots *slots_create_at(uint32_t capacity, uint64_t first_generation)
         return NULL;
     slots->capacity = (capacity + WORDS_A_PAGE - 1) & ~(uint32_t)(WORDS_A_PAGE - 1);
     slots->words = source_reserve(slots->capacity * sizeof *slots->words, CACHE_LINE);
-    if (slots->words == NULL) {
+    slots->ring = slots->words == NULL ? NULL : source_reserve(slots->capacity * sizeof *slots->ring, CACHE_LINE);
+    if (slots->ring == NULL) {
+        if (slots->words != NULL)
+            source_unreserve((void *)slots->words, slots->capacity * sizeof *slots->words);
         source_unmap(slots, sizeof *slots);
         return NULL;
     }
@@ -57,28 +55,44 @@ void slots_destroy(struct slots *slots)
 {
     tr_check(slots->caches == NULL);
     pthread_mutex_destroy(&slots->lock);
+    source_unreserve(slots->ring, slots->capacity * sizeof *slots->ring);
     source_unreserve((void *)slots->words, slots->capacity * sizeof *slots->words);
     source_unmap(slots, sizeof *slots);
 }
 
-/* Under the lock: appends free indexes to the FIFO. Free words are read under the lock or by their index' holder:
- * relaxed. */
+/* Under the lock: how many of `count` entries of the ring from `from` on stand before its end. */
+static uint32_t unbroken(const struct slots *slots, uint32_t from, uint32_t count)
+{
+    uint32_t length = load_relaxed(&slots->touched); /* relaxed: under the lock */
+    return count < length - from ? count : length - from;
+}
+
+/* Under the lock: appends free indexes to the ring. */
 static void give_back(struct slots *slots, const uint32_t *indexes, uint32_t count)
 {
     if (count == 0)
         return;
-    for (uint32_t i = 0; i < count; i++) {
-        _Atomic uint64_t *word = &slots->words[indexes[i]];
-        store_release(word, free_word(word_generation(slots, load_relaxed(word)), i + 1 < count ? indexes[i + 1] : 0));
-    }
-    if (slots->free_count == 0) {
-        slots->first_free = indexes[0];
-    } else {
-        _Atomic uint64_t *last = &slots->words[slots->last_free];
-        store_release(last, free_word(word_generation(slots, load_relaxed(last)), indexes[0]));
-    }
-    slots->last_free = indexes[count - 1];
+    uint32_t length = load_relaxed(&slots->touched), end = slots->first_free + slots->free_count;
+    if (end >= length)
+        end -= length;
+    uint32_t first = unbroken(slots, end, count);
+    memcpy(&slots->ring[end], indexes, first * sizeof *indexes);
+    memcpy(slots->ring, indexes + first, (count - first) * sizeof *indexes);
     slots->free_count += count;
+}
+
+/* Under the lock: takes the oldest ones out. */
+static void take_oldest(struct slots *slots, uint32_t *indexes, uint32_t count)
+{
+    if (count == 0)
+        return;
+    uint32_t first = unbroken(slots, slots->first_free, count);
+    memcpy(indexes, &slots->ring[slots->first_free], first * sizeof *indexes);
+    memcpy(indexes + first, slots->ring, (count - first) * sizeof *indexes);
+    slots->first_free += count;
+    if (slots->first_free >= load_relaxed(&slots->touched))
+        slots->first_free -= load_relaxed(&slots->touched);
+    slots->free_count -= count;
 }
 
 /* Under the lock. */
@@ -108,48 +122,43 @@ static NOINLINE void refill(struct slots *slots, struct slot_cache *mine)
     know(slots, mine);
     if (slots->free_count < slots->batch)
         give_used_back(slots, mine);
-    uint32_t touched = load_relaxed(&slots->touched);
-    uint32_t from_list = slots->free_count < slots->batch ? slots->free_count : slots->batch;
-    uint32_t rest = slots->capacity - touched;
-    uint32_t from_rest = slots->batch - from_list < rest ? slots->batch - from_list : rest;
-    uint32_t count = from_list + from_rest;
-    mine->fresh_count = count;
-    for (uint32_t i = 0; i < from_list; i++) { /* handed out from the end: the first goes last */
-        uint32_t index = slots->first_free;
-        uint64_t word = load_relaxed(&slots->words[index]), generation = word_generation(slots, word);
-        slots->first_free = word_next(word);
-        if (generation > slots->last_generation)
-            slots->last_generation = generation;
-        mine->fresh[--count] = index;
+    uint32_t touched = load_relaxed(&slots->touched), rest = slots->capacity - touched;
+    uint32_t recycled = slots->free_count < slots->batch ? slots->free_count : slots->batch;
+    uint32_t count = slots->batch - recycled < rest ? slots->batch : recycled + rest;
+    take_oldest(slots, mine->fresh, recycled);
+    for (uint32_t i = recycled; i < count; i++)
+        mine->fresh[i] = touched++;
+    if (count > recycled) { /* the ring grows: it is empty */
+        store_relaxed(&slots->touched, touched);
+        slots->first_free = 0;
     }
-    slots->free_count -= from_list;
-    for (uint32_t i = 0; i < from_rest; i++)
-        mine->fresh[--count] = touched++;
-    store_relaxed(&slots->touched, touched);
     unlock(slots);
+    mine->fresh_next = 0;
+    mine->fresh_count = count;
+    for (uint32_t i = 0; i < recycled; i++) /* others have written them: all at once, while the first are used */
+        __builtin_prefetch((void *)&slots->words[mine->fresh[i]], 1);
 }
 
 uint64_t slots_take(struct slots *slots, struct slot_cache *mine)
 {
-    if (UNLIKELY(mine->fresh_count == 0)) {
+    if (UNLIKELY(mine->fresh_next == mine->fresh_count)) {
         refill(slots, mine);
         if (mine->fresh_count == 0)
             return 0;
     }
-    uint32_t index = mine->fresh[--mine->fresh_count];
-    _Atomic uint64_t *word = &slots->words[index];
-    uint64_t generation = word_generation(slots, load_relaxed(word)); /* relaxed: the index is this thread's alone */
-    store_release(word, free_word(generation, 0) | RESERVED_BIT);
+    uint32_t index = mine->fresh[mine->fresh_next++];
+    uint64_t generation = word_generation(slots, load_relaxed(&slots->words[index])); /* relaxed: this thread's alone */
+    if (UNLIKELY(generation > mine->last_generation))
+        mine->last_generation = generation;
     count_up(&mine->balance);
     return generation << SLOT_INDEX_BITS | index;
 }
 
 static NOINLINE void retire(struct slots *slots, struct slot_cache *mine, _Atomic uint64_t *word)
 {
-    store_release(word, free_word(0, 0)); /* in no list, for good */
+    store_release(word, free_word(0)); /* nowhere, for good */
     lock(slots);
     know(slots, mine);
-    slots->retired++;
     unlock(slots);
 }
 
@@ -166,14 +175,14 @@ void slots_clear(struct slots *slots, struct slot_cache *mine, uint64_t handle)
     uint32_t index = slot_index(handle);
     uint64_t generation = slot_generation(handle);
     _Atomic uint64_t *word = &slots->words[index];
-    tr_debug_check(!(load_relaxed(word) & 1) || load_relaxed(word) == (free_word(generation, 0) | RESERVED_BIT));
+    tr_debug_check(!(load_relaxed(word) & FREE_BIT) || load_relaxed(word) == free_word(generation));
     store_relaxed(&mine->balance, load_relaxed(&mine->balance) - 1);
     if (UNLIKELY(generation == SLOT_LAST_GENERATION)) {
         retire(slots, mine, word);
         return;
     }
     /* [SL1] a find that misses this store returns an object that stays valid for a grace period */
-    store_release(word, free_word(generation + 1, 0));
+    store_release(word, free_word(generation + 1));
     if (UNLIKELY(mine->used_count >= slots->batch || !mine->known))
         spill(slots, mine);
     mine->used[mine->used_count++] = index;
@@ -183,9 +192,11 @@ void slot_cache_return(struct slots *slots, struct slot_cache *cache)
 {
     lock(slots);
     know(slots, cache);
-    give_back(slots, cache->fresh, cache->fresh_count);
-    cache->fresh_count = 0;
+    give_back(slots, cache->fresh + cache->fresh_next, cache->fresh_count - cache->fresh_next);
+    cache->fresh_next = cache->fresh_count = 0;
     give_used_back(slots, cache);
+    if (cache->last_generation > slots->last_generation)
+        slots->last_generation = cache->last_generation;
     slots->settled += load_relaxed(&cache->balance);
     store_relaxed(&cache->balance, 0);
     *cache->previous = cache->next;

@@ -5,9 +5,13 @@
  *
  * One 8-byte word a slot, in one reserved array that is committed on touch:
  *   live      the object's address (even)
- *   free      bit 0 = 1, bits 1..26 next free index, bits 27..62 the generation that the next holder gets
- *   reserved  the same with bit 63 set: taken, not visible yet
- *   0         never used: free, with the table's first generation
+ *   free      bit 0 = 1, bits 1..36 the generation that the next holder gets; 0: retired. Also while it is reserved
+ *   0         the same: never published, the generation is the table's first
+ *
+ * Free indexes wait in a ring beside the words, not in a list through them: a list is walked from line to line, each of
+ * which another core has written, while all wait for the lock. The ring is as long as the part of the table that was
+ * ever in use: it grows only when it is empty, since what was never used is handed out only when nothing else is left.
+ * So it never has more than its length, and its memory is 4 bytes for each slot in use at once, if ever they end.
  *
  * Validation: an object starts with its own handle (its first 8 bytes, written before `slots_publish`, constant until
  * it is freed), so `slots_find` costs the word and the line that the caller is about to touch anyway. Objects that want
@@ -16,7 +20,7 @@
  * Invariants: a find that begins after `slots_clear` returned does not return the object. A find may return an object
  * that is being cleared: find and use happen inside one read section (memory/reclaim.h), and an object is freed only a
  * grace period after its clear. Every index is in exactly one place: a cache's `fresh` or `used` half, the table's
- * list, never used, held, or retired.
+ * ring, never used, held, or retired.
  *
  * Roles: find and at: any thread inside a read section. take, publish, clear: any thread with a cache that it owns;
  * publish at most once and clear once per handle, in this order (clear without publish gives a reserved slot back).
@@ -49,26 +53,28 @@ enum { SLOT_BATCH = 64 };
 
 struct slots {
     _Atomic uint64_t *words;   /* (c) */
+    uint32_t *ring;            /* (c) its entries: (l) */
     uint32_t capacity;         /* (c) */
-    uint32_t batch;            /* (c) indexes that move between the list and a cache at once: fewer in a small table */
+    uint32_t batch;            /* (c) indexes that move between the ring and a cache at once: fewer in a small table */
     uint64_t first_generation; /* (c) */
     CACHE_ALIGNED pthread_mutex_t lock;
-    uint32_t first_free, last_free; /* (l) the FIFO, linked through the words */
-    uint32_t free_count;            /* (l) */
-    _Atomic uint32_t touched;       /* (l) indexes below were in use at some time; read without the lock by listings */
-    uint32_t retired;               /* (l) */
-    uint64_t last_generation;       /* (l) no handle has a later one; of indexes that were ever handed to a cache */
-    int64_t settled;                /* (l) taken minus cleared, of caches that were returned */
-    struct slot_cache *caches;      /* (l) */
+    uint32_t first_free;       /* (l) where in the ring the oldest is */
+    uint32_t free_count;       /* (l) */
+    _Atomic uint32_t touched;  /* (l) indexes below were in use at some time; read without the lock by listings */
+    uint64_t last_generation;  /* (l) no handle has a later one that a cache gave out which was returned */
+    int64_t settled;           /* (l) taken minus cleared, of caches that were returned */
+    struct slot_cache *caches; /* (l) */
 };
 
 /* A thread's indexes. All zero is a valid, empty cache; it must be returned before its memory goes. */
 struct slot_cache {
+    uint32_t fresh_next;          /* (o) */
     uint32_t fresh_count;         /* (o) */
     uint32_t used_count;          /* (o) */
     bool known;                   /* (o) to the table */
-    uint32_t fresh[SLOT_BATCH];   /* (o) to hand out, from the end */
-    uint32_t used[SLOT_BATCH];    /* (o) cleared, on their way to the table's FIFO */
+    uint32_t fresh[SLOT_BATCH];   /* (o) to hand out: from next up to count */
+    uint32_t used[SLOT_BATCH];    /* (o) cleared, on their way to the table's ring */
+    uint64_t last_generation;     /* (o) no handle of its has a later one */
     _Atomic int64_t balance;      /* (o) taken minus cleared; others look */
     struct slot_cache *next;      /* (l) of the table */
     struct slot_cache **previous; /* (l) of the table */

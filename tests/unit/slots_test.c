@@ -233,7 +233,7 @@ TEST(slots, failing_allocation_gives_no_table)
         CHECK_EQ(slots == NULL, failed);
         CHECK_EQ(source_mapped_bytes() == before, failed);
         if (slots != NULL) {
-            CHECK_EQ(n, 3);
+            CHECK_EQ(n, 4);
             slots_destroy(slots);
             return;
         }
