@@ -38,8 +38,9 @@ enum actor_flag {
     ACTOR_PROXY = 64,   /* (c) a foreign thread's stand-in: its task wakes the thread */
     /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
     ACTOR_FETCHING = 128,
-    ACTOR_DEAD = 256, /* (o) writes, once: its pid is gone, its mailbox is drained for the last time before its block */
-    ACTOR_TIMED = 512 /* (s) set once, before EXITING or never: a timer for it was started; under its wheel's lock */
+    ACTOR_DEAD = 256,  /* (o) writes, once: its mailbox is drained for the last time before its block */
+    ACTOR_TIMED = 512, /* (s) set once, before EXITING or never: a timer for it was started; under its wheel's lock */
+    ACTOR_MET = 1024   /* (l) set once, by the first who gives LOCK back: only now can it have a name or a relation */
 };
 
 enum actor_trait {
@@ -200,6 +201,12 @@ static inline struct actor *actor_find_process(uint64_t pid)
     return actor == NULL || UNLIKELY((load_relaxed(&actor->flags) & ACTOR_PROXY) != 0) ? NULL : actor;
 }
 
+/* Whether lists and those who only look see it: DEAD may come before its slot is cleared. */
+static inline bool actor_shows(const struct actor *actor)
+{
+    return (load_relaxed(&actor->flags) & (ACTOR_PROXY | ACTOR_DEAD)) == 0;
+}
+
 #define PID_NAME_BIT (UINT64_C(1) << 63) /* a name's hash, not a process */
 uint64_t names_find(uint64_t hashed);
 
@@ -227,7 +234,9 @@ static inline void actor_lock(struct actor *actor)
 }
 static inline void actor_unlock(struct actor *actor)
 {
-    atomic_fetch_and_explicit(&actor->flags, ~(uint32_t)ACTOR_LOCK, memory_order_release); /* [AL2] pairs with [AL1] */
+    uint32_t unset = ACTOR_MET & ~load_relaxed(&actor->flags); /* relaxed: set under LOCK only */
+    /* sets that bit, clears the other: one instruction. [AL2] pairs with [AL1] */
+    atomic_fetch_add_explicit(&actor->flags, unset - ACTOR_LOCK, memory_order_release);
 }
 /* Both, in the order of their slots; b may be NULL. */
 void actor_lock_two(struct actor *a, struct actor *b);

@@ -150,57 +150,50 @@ static uint32_t mark_and_unlock(struct actor *self, uint32_t marks)
                                      memory_order_seq_cst); /* [AL2] pairs with [AL1] */
 }
 
-/* Step 2. Afterwards a name that it has can only be taken away. */
-static bool mark_exiting(struct actor *self, uint32_t *flags)
+/* Steps 3 and 4 of one that owns something or has a name. The lists that it has then. */
+static NOINLINE uint32_t give_up_all(struct context *context, struct actor *self, bool named)
 {
-    actor_lock(self);
-    bool named = self->name != NULL;
-    *flags = mark_and_unlock(self, ACTOR_EXITING);
-    return named;
-}
-
-/* Step 4. The lists that it has then. */
-static uint32_t mark_gone(struct actor *self)
-{
+    gift_take(self); /* sockets that were given to it and that it has not seen yet */
+    ledger_release(context, self);
+    if (named)
+        names_release(context, self);
     actor_lock(self);
     uint32_t lists = relation_lists(self);
     mark_and_unlock(self, ACTOR_GONE);
     return lists;
 }
 
-/* Steps 2 to 6, and DEAD. */
+/* Steps 2 to 6, and DEAD. Once it is EXITING, a name that it has can only be taken away. Who owns nothing and has no name
+ * is GONE at once: a gift is counted before its giver takes the lock. */
 static void leave(struct context *context, struct actor *self, struct notice *notice)
 {
-    uint32_t flags;
-    bool named = mark_exiting(self, &flags);
-    gift_take(self); /* sockets that were given to it and that it has not seen yet */
-    ledger_release(context, self);
-    if (named)
-        names_release(context, self);
+    actor_lock(self);
+    bool named = self->name != NULL;
+    bool owns = named || self->ledger != NULL || load_relaxed(&gift_count) != 0;
+    uint32_t lists = relation_lists(self);
+    uint32_t flags = mark_and_unlock(self, owns ? ACTOR_EXITING : ACTOR_EXITING | ACTOR_GONE);
+    if (owns)
+        lists = give_up_all(context, self, named);
     if ((flags & ACTOR_TIMED) != 0)
         timer_release_for(context, self);
-    relation_release_all(context, self, mark_gone(self), notice);
+    relation_release_all(context, self, lists, notice);
     slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
     atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
 }
 
-/* The same at once, if it owns nothing and nobody would hear of it: all under one LOCK, so that whoever comes for a name
- * or a relation comes before or finds it gone. False: it is not so, and nothing happened. */
+/* The same at once, if it owns nothing and nobody has ever had its lock: then it has no name, no relation and no gift,
+ * and whoever comes for one of these finds it gone. One exchange sets all three marks; the slot is cleared after it, so who
+ * sees DEAD may still find the pid: actor_shows. False: it is not so, and nothing happened. */
 static bool leave_quietly(struct context *context, struct actor *self)
 {
-    if (self->cold != NULL || self->ledger != NULL)
-        return false;
-    actor_lock(self);
-    if (self->name != NULL || relation_lists(self) != 0) {
-        actor_unlock(self);
-        return false;
-    }
-    /* under LOCK, though it may wait for the table's lock once a batch: DEAD says that the pid is gone, and one exchange
-     * sets all three marks. Nobody wants LOCK under the table's, and nobody but a stranger this one's LOCK. */
+    uint32_t flags = load_relaxed(&self->flags); /* relaxed: the exchange compares */
+    do {
+        if (self->ledger != NULL || (flags & (ACTOR_LOCK | ACTOR_MET)) != 0)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&self->flags, &flags,
+                                                    flags | ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD,
+                                                    memory_order_seq_cst, memory_order_relaxed)); /* [AL1], [DE1] */
     slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
-    uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD);
-    gift_take(self);
-    ledger_release(context, self); /* only gifts */
     if (UNLIKELY((flags & ACTOR_TIMED) != 0))
         timer_release_for(context, self);
     return true;

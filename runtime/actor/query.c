@@ -308,7 +308,7 @@ API int tr_peek(tr_pid pid, tr_process_info *info)
         return TR_ESTOPPED;
     read_begin();
     struct actor *actor = actor_find(actor_resolve(pid));
-    bool process = actor != NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) == 0;
+    bool process = actor != NULL && actor_shows(actor);
     if (process)
         peek(actor, info);
     read_end();
@@ -375,7 +375,7 @@ API int tr_processes(tr_pid **list, size_t *count)
     for (uint32_t i = 0; i < touched; i++) {
         read_begin();
         struct actor *actor = slots_at(pids, i);
-        if (actor != NULL && (load_relaxed(&actor->flags) & ACTOR_PROXY) == 0)
+        if (actor != NULL && actor_shows(actor))
             (*list)[(*count)++] = (tr_pid){ actor->pid };
         read_end();
     }

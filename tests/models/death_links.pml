@@ -4,8 +4,8 @@
  * in its list (here: ON_ITS_WAY and SIGNALLED). A monitor has two halves. Everything is done under the lock bits of both, in index
  * order. Death: EXITING under the lock (no name any more), the name freed, GONE under the lock (no
  * link and no monitor any more), every half sent and its twin marked as signalled, the slot cleared, a grace period, the mailbox
- * drained for the last time, the memory freed. One that has no name and no half does all of it up to the cleared slot under one
- * hold of its lock. Unlink and demonitor mark a half that is on its way as done.
+ * drained for the last time, the memory freed. Who has no name is GONE with EXITING; whose lock nobody has ever held sets both by one
+ * exchange, without the lock, and has only its slot to clear. Unlink and demonitor mark a half that is on its way as done.
  *
  * Two scenes: two actors that each may link to the other, unlink, and die by themselves; or one that may die while others register
  * it, watch it (and perhaps stop watching), and call it.
@@ -15,7 +15,7 @@
  * stays free; every call is answered once; nobody touches memory that is gone; no lock is held for ever.
  *
  * mutant LINK_WITHOUT_GONE: link does not look whether the peer is going [no_touch_of_the_freed]
- * mutant QUIET_LOOKS_BEFORE: who has nothing finds that out before it takes its lock [no_touch_of_the_freed]
+ * mutant QUIET_LOOKS_BEFORE: whose lock was never held finds that out before the exchange [no_touch_of_the_freed]
  * mutant REGISTER_WITHOUT_EXITING: register does not look whether the process is going [the_dead_have_no_name]
  * mutant MONITOR_WITHOUT_GONE: monitor does not look either [one_down]
  * mutant EXIT_SENT_TWICE: who dies sends its half even if the peer has signalled already [no_touch_of_the_freed]
@@ -29,7 +29,7 @@
  */
 mtype = { NOTHING, LIVE, SIGNALLED, ON_ITS_WAY, EXIT, DOWN, CALL };
 /* the two actors, and the watcher as number 2 */
-bit exiting[2], gone[2], cleared[2], freed[2], lock_bit[3];
+bit exiting[2], gone[2], cleared[2], freed[2], lock_bit[3], met[3]; /* met: the lock was held */
 byte readers[2], name_of; /* 1 + who has the name */
 chan box[3] = [4] of { mtype };
 chan answers = [2] of { bit };
@@ -45,7 +45,7 @@ bit bound, unlinked[2], demonitored;
 byte downs, answered;
 
 inline lock(x) { atomic { assert(x == 2 || !freed[x]); !lock_bit[x] -> lock_bit[x] = 1 } } /* [no_touch_of_the_freed] */
-inline unlock(x) { lock_bit[x] = 0 }
+inline unlock(x) { atomic { lock_bit[x] = 0; met[x] = 1 } }
 inline lock_two(x, y)
 {
 #ifdef OWN_LOCK_FIRST
@@ -212,27 +212,24 @@ end_receives:
     od;
     /* death */
 #ifdef QUIET_LOOKS_BEFORE
-    atomic { mine = half[me]; there = mine != NOTHING || name_of == 1 + me || (me == 0 && down_half != NOTHING) }
-    lock(me);
+    there = met[me] || lock_bit[me];
+    atomic { if :: !there -> exiting[me] = 1; gone[me] = 1 :: else fi }
 #else
-    lock(me);
-    there = half[me] != NOTHING || name_of == 1 + me || (me == 0 && down_half != NOTHING);
+    atomic { there = met[me] || lock_bit[me]; if :: !there -> exiting[me] = 1; gone[me] = 1 :: else fi }
 #endif
     if
-    :: !there -> /* quietly */
-        cleared[me] = 1;
-        atomic { exiting[me] = 1; gone[me] = 1; unlock(me) }
+    :: !there -> cleared[me] = 1 /* quietly */
     :: else ->
-        unlock(me);
         lock(me);
-        exiting[me] = 1;
+        atomic { exiting[me] = 1; there = name_of == 1 + me; gone[me] = !there }
         unlock(me);
 #ifndef RELATIONS_BEFORE_NAME
         free_name();
 #endif
-        lock(me);
-        gone[me] = 1;
-        unlock(me);
+        if
+        :: there -> lock(me); gone[me] = 1; unlock(me)
+        :: else
+        fi;
         if
         :: social -> release_link()
         :: else -> release_watcher()
