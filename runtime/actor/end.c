@@ -236,9 +236,9 @@ static void send_stop_reply(struct context *context, struct actor *self)
     call_answer(context, cold->stop_reply_to.caller.id, cold->stop_reply_to.serial, reply);
 }
 
-void actor_stop(struct actor *self, struct notice *notice)
+/* With a report, the callback `ended`, or an answer. */
+static NOINLINE void stop_slowly(struct actor *self, struct notice *notice, bool runs)
 {
-    bool runs = self->life == LIFE_ALIVE && self->behaviour != NULL && self->behaviour->ended != NULL;
     set_ending(context_self(), self, notice);
     report_end(self, notice);
     if (runs) {
@@ -248,6 +248,15 @@ void actor_stop(struct actor *self, struct notice *notice)
     struct context *context = context_self();
     send_stop_reply(context, self); /* GS-33: after `ended`, before the end; only if it was returned */
     actor_die(context, self, self->ending);
+}
+
+void actor_stop(struct actor *self, struct notice *notice)
+{
+    bool runs = self->life == LIFE_ALIVE && self->behaviour != NULL && self->behaviour->ended != NULL;
+    if (UNLIKELY(runs || self->cold != NULL || report_wants_end(notice)))
+        stop_slowly(self, notice, runs);
+    else
+        actor_die(context_self(), self, notice);
 }
 
 /* On a fresh fiber, in the loop: the frames of the process are gone. */

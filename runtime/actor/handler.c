@@ -387,7 +387,10 @@ static NOINLINE enum turn step_start(struct actor *self, tr_msg *head)
     struct worker *worker = worker_here();
     if (UNLIKELY(disposition != TR_OK))
         return start_ended(&worker->context, self, disposition) ? finish_plain(self) : TURN_OVER;
-    handler_started(&worker->context, self);
+    if (LIKELY(head->serial == 0)) /* nobody waits for it */
+        self->life = LIFE_ALIVE;
+    else
+        handler_started(&worker->context, self);
     return end_plain(worker, self, head, TR_OK);
 }
 

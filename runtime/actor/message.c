@@ -7,7 +7,7 @@
 
 #define STATIC_NOTICE(name, kind_of_why, words) \
     static struct notice name = { .reason = { .why = (kind_of_why), .text = words } }
-STATIC_NOTICE(normal, TR_WHY_NORMAL, "");
+struct notice notice_normal = { .reason = { .why = TR_WHY_NORMAL } };
 STATIC_NOTICE(shut_down, TR_WHY_SHUTDOWN, "");
 STATIC_NOTICE(kill_notice, TR_WHY_KILL, "");
 STATIC_NOTICE(killed, TR_WHY_KILLED, "");
@@ -22,7 +22,7 @@ const tr_reason TR_KILLED = { .why = TR_WHY_KILLED };
 struct notice *notice_static(tr_why why)
 {
     switch (why) {
-    case TR_WHY_NORMAL: return &normal;
+    case TR_WHY_NORMAL: return &notice_normal;
     case TR_WHY_SHUTDOWN: return &shut_down;
     case TR_WHY_KILL: return &kill_notice;
     case TR_WHY_KILLED: return &killed;

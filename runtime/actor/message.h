@@ -110,6 +110,7 @@ struct notice {
  * of TR_WHY_SYSTEM_LIMIT. */
 struct notice *notice_new(struct context *context, const tr_reason *reason, const void *detail, size_t detail_size);
 struct notice *notice_static(tr_why why); /* NORMAL, SHUTDOWN, KILL, KILLED, NOPROC, SYSTEM_LIMIT */
+extern struct notice notice_normal;       /* the first of them */
 static inline struct notice *notice_take(struct notice *notice)
 {
     if (load_relaxed(&notice->references) !=

@@ -6,10 +6,13 @@
 
 /* The actor ends by its own doing with this notice: logs what is to be logged. In its turn, before `ended` runs. */
 void report_end_slow(struct actor *self, const struct notice *notice);
+static inline bool report_wants_end(const struct notice *notice)
+{
+    return notice->reason.why != TR_WHY_NORMAL && notice->reason.why != TR_WHY_SHUTDOWN;
+}
 static inline void report_end(struct actor *self, const struct notice *notice)
 {
-    int why = notice->reason.why;
-    if (UNLIKELY(why != TR_WHY_NORMAL && why != TR_WHY_SHUTDOWN))
+    if (UNLIKELY(report_wants_end(notice)))
         report_end_slow(self, notice);
 }
 /* The state as its describe callback shows it (cut to size - 1); "" without one. Of actors that handle messages. */

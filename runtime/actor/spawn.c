@@ -64,24 +64,33 @@ static ALWAYS_INLINE void clear(struct actor *actor, size_t state_size)
         memset(actor->state, 0, state_size);
 }
 
-static struct actor *new_actor(struct context *context, const struct making *making)
+/* A block with all that a process begins with, but for its pid and its mailbox. NULL: no memory, or too large. */
+static ALWAYS_INLINE struct actor *new_block(struct context *context, const tr_actor *behaviour, tr_entry *entry,
+                                             size_t extra_state)
 {
-    const tr_actor *behaviour = making->behaviour;
-    size_t extra = making->options == NULL ? 0 : making->options->extra_state;
-    size_t state_size = (behaviour == NULL ? 0 : behaviour->state_size) + extra;
-    if (extra > UINT32_MAX || state_size > UINT32_MAX)
+    size_t state_size = (behaviour == NULL ? 0 : behaviour->state_size) + extra_state;
+    if (extra_state > UINT32_MAX || state_size > UINT32_MAX)
         return NULL;
     struct actor *actor = pool_alloc(context->pool, sizeof *actor + state_size);
-    if (actor == NULL)
+    if (UNLIKELY(actor == NULL))
         return NULL;
     clear(actor, state_size);
     actor->task.run = actor_run;
     actor->behaviour = behaviour;
     actor->state_size = (uint32_t)state_size;
-    actor->traits = making->protocol ? TRAIT_PROTOCOL : 0;
     store_relaxed(&actor->ran_on, RAN_NOWHERE);
     if (behaviour == NULL)
-        memcpy(&actor->data, &making->entry, sizeof making->entry);
+        memcpy(&actor->data, &entry, sizeof entry);
+    return actor;
+}
+
+static struct actor *new_actor(struct context *context, const struct making *making)
+{
+    size_t extra = making->options == NULL ? 0 : making->options->extra_state;
+    struct actor *actor = new_block(context, making->behaviour, making->entry, extra);
+    if (actor == NULL)
+        return NULL;
+    actor->traits = making->protocol ? TRAIT_PROTOCOL : 0;
     if (!set_options(context, actor, making)) {
         if (actor->cold != NULL)
             pool_free(context->pool, actor->cold);
@@ -91,15 +100,11 @@ static struct actor *new_actor(struct context *context, const struct making *mak
     return actor;
 }
 
-static tr_msg *new_start(struct context *context, const struct making *making)
+static ALWAYS_INLINE tr_msg *new_start(struct context *context, const void *arg, size_t size)
 {
-    tr_msg *start = message_copy(context, making->arg, making->arg_size);
-    if (start != NULL) {
-        start->sender = making->starter;
-        start->serial = making->serial;
-        start->tag = making->waits;
+    tr_msg *start = message_copy(context, arg, size);
+    if (LIKELY(start != NULL))
         message_set_kind(start, KIND_START);
-    }
     return start;
 }
 
@@ -128,22 +133,38 @@ static int relate(struct context *context, struct actor *actor, struct making *m
     return TR_OK;
 }
 
-int spawn_make(struct context *context, struct making *making, struct actor **made)
+/* Takes block and start message (each may be NULL) and makes them a process that is found. TR_ENOMEM, TR_ELIMIT: they
+ * are freed. */
+static ALWAYS_INLINE int appear(struct context *context, struct actor *actor, tr_msg *start)
 {
-    struct actor *actor = new_actor(context, making);
-    tr_msg *start = actor == NULL ? NULL : new_start(context, making);
-    uint64_t pid = start == NULL ? 0 : slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);
-    if (pid == 0) {
-        int status = start == NULL ? TR_ENOMEM : TR_ELIMIT;
+    struct slots *pids = context_table(TABLE_PIDS);
+    uint64_t pid = UNLIKELY(start == NULL) ? 0 : slots_take(pids, &context->caches[TABLE_PIDS]);
+    if (UNLIKELY(pid == 0)) {
         unmake(context, actor, start);
-        return status;
+        return start == NULL ? TR_ENOMEM : TR_ELIMIT;
     }
     actor->pid = pid;
     mailbox_init_with(&actor->mailbox, &start->node);
-    slots_publish(context_table(TABLE_PIDS), pid, actor);
+    slots_publish(pids, pid, actor);
     context_count(context, COUNT_SPAWNED);
     trace_spawn(context->trace, pid, actor_label(actor));
-    int status = making->name == NULL ? TR_OK : names_register(context, making->name, actor);
+    return TR_OK;
+}
+
+int spawn_make(struct context *context, struct making *making, struct actor **made)
+{
+    struct actor *actor = new_actor(context, making);
+    tr_msg *start = actor == NULL ? NULL : new_start(context, making->arg, making->arg_size);
+    if (start != NULL) {
+        start->sender = making->starter;
+        start->serial = making->serial;
+        start->tag = making->waits;
+    }
+    int status = appear(context, actor, start);
+    if (status != TR_OK)
+        return status;
+    if (making->name != NULL)
+        status = names_register(context, making->name, actor);
     if (status == TR_OK)
         status = relate(context, actor, making);
     if (status != TR_OK)
@@ -200,10 +221,31 @@ static tr_pid spawn(struct making *making)
     return pid;
 }
 
+/* The same of a process that is neither linked nor watched nor anything else that options say. */
+static ALWAYS_INLINE tr_pid spawn_plain(const tr_actor *behaviour, tr_entry *entry, const void *arg, size_t size)
+{
+    struct context *context = api_enter();
+    if (UNLIKELY(context == NULL))
+        return (tr_pid){ 0 };
+    struct actor *actor = new_block(context, behaviour, entry, 0);
+    tr_msg *start = actor == NULL ? NULL : new_start(context, arg, size);
+    tr_pid pid;
+    if (LIKELY(appear(context, actor, start) == TR_OK)) {
+        pid.id = actor->pid;
+        spawn_go(context, actor);
+    } else {
+        pid = dead_on_arrival(context, NULL, NULL, 0);
+    }
+    api_leave(context);
+    return pid;
+}
+
 /* Field by field: a compiler clears the whole first, by an instruction that is slow to begin. */
 static ALWAYS_INLINE tr_pid spawn_of(const tr_actor *behaviour, tr_entry *entry, const void *arg, size_t size,
                                      const tr_spawn_options *options)
 {
+    if (LIKELY(options == NULL))
+        return spawn_plain(behaviour, entry, arg, size);
     struct making making;
     making.behaviour = behaviour;
     making.entry = entry;
@@ -226,7 +268,8 @@ API tr_pid tr_spawn(tr_entry *entry, const void *arg, size_t size) { return tr_s
 
 API tr_pid tr_spawn_link(tr_entry *entry, const void *arg, size_t size)
 {
-    return tr_spawn_with(entry, arg, size, &(tr_spawn_options){ .flags = TR_SPAWN_LINK });
+    static const tr_spawn_options linked = { .flags = TR_SPAWN_LINK };
+    return tr_spawn_with(entry, arg, size, &linked);
 }
 
 API tr_pid tr_spawn_monitor(tr_entry *entry, const void *arg, size_t size, tr_ref *monitor)

@@ -26,8 +26,7 @@ static void set_stop(struct context *context, struct actor *self, const tr_reaso
     if ((self->traits & TRAIT_ENDING) != 0)
         return;
     notice_drop(context, self->ending);
-    bool common = reason->why == TR_WHY_NORMAL && reason->code == 0 && reason->text[0] == '\0';
-    self->ending = LIKELY(common) ? notice_static(TR_WHY_NORMAL) : notice_new(context, reason, NULL, 0);
+    self->ending = notice_new(context, reason, NULL, 0);
 }
 
 /* What a tr_stop_reply before has stored. */
@@ -39,14 +38,26 @@ static void drop_stop_reply(struct context *context, struct actor *self)
     self->cold->stop_reply = NULL;
 }
 
-API int tr_stop(tr_reason reason)
+static NOINLINE int stop_for(const tr_reason *reason)
 {
     struct context *context = api_enter();
     struct actor *self = caller(context, "tr_stop");
-    set_stop(context, self, &reason);
+    set_stop(context, self, reason);
     if ((self->traits & TRAIT_ENDING) == 0) /* else the one that was returned stands */
         drop_stop_reply(context, self);
     api_leave(context);
+    return DISPOSITION_STOP;
+}
+
+API int tr_stop(tr_reason reason)
+{
+    struct context *context = context_self();
+    struct actor *self = context == NULL ? NULL : actor_here(context);
+    bool normal = reason.why == TR_WHY_NORMAL && reason.code == 0 && reason.text[0] == '\0';
+    /* without a reason yet it does not end yet, without a cold part no reply is stored: nothing but one word is written */
+    if (UNLIKELY(self == NULL || !normal || self->ending != NULL || self->cold != NULL))
+        return stop_for(&reason);
+    self->ending = &notice_normal;
     return DISPOSITION_STOP;
 }
 
