@@ -134,20 +134,19 @@ static bool release_link(struct context *context, struct actor *self, struct not
     uint64_t peer = found && !signalled ? link_peer(mine) : 0;
     if (signalled)
         take_out(mine);
-    bool more = self->links != NULL;
-    actor_unlock(self);
     struct actor *other = peer == 0 ? NULL : actor_find(peer);
+    tr_msg *signal = NULL;
     if (other != NULL) { /* else: it is about to signal this link, or to remove it; look again */
-        actor_lock_two(self, other);
-        mine = self->links;
-        tr_msg *signal = NULL;
+        if (!relation_lock_other(self, other))
+            mine = self->links;
         if (mine != NULL && !link_signalled(mine) && link_peer(mine) == peer)
             signal = link_signal(mine, other, notice);
-        more = self->links != NULL;
-        actor_unlock_two(self, other);
-        if (signal != NULL)
-            signal_deliver(context, other, signal);
+        actor_unlock(other);
     }
+    bool more = self->links != NULL;
+    actor_unlock(self);
+    if (signal != NULL)
+        signal_deliver(context, other, signal);
     read_end();
     return more;
 }

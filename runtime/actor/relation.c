@@ -330,18 +330,18 @@ static bool release_watcher(struct context *context, struct actor *self, struct 
     actor_lock(self);
     struct relation *half = self->watchers;
     uint64_t peer = half == NULL ? 0 : half->peer;
-    bool more = half != NULL;
-    actor_unlock(self);
     struct actor *other = peer == 0 ? NULL : actor_find(peer);
+    bool first = false;
     if (other != NULL) { /* else: it is about to remove this half; look again */
-        actor_lock_two(self, other);
-        half = self->watchers;
-        bool first = half != NULL && half->peer == peer && send_off(self, other, half, notice);
-        more = self->watchers != NULL;
-        actor_unlock_two(self, other);
-        if (first)
-            deliver_wake(context, other);
+        if (!relation_lock_other(self, other))
+            half = self->watchers;
+        first = half != NULL && half->peer == peer && send_off(self, other, half, notice);
+        actor_unlock(other);
     }
+    bool more = self->watchers != NULL;
+    actor_unlock(self);
+    if (first)
+        deliver_wake(context, other);
     read_end();
     return more;
 }

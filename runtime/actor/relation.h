@@ -115,6 +115,17 @@ bool relation_alias_deliver(struct context *context, uint64_t owner, uint64_t ha
  * (the notice is not taken). Any thread with a context. */
 void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handle, struct notice *notice);
 
+/* Locks `other` for who holds self's lock. False: that one was let go meanwhile, for somebody has the other's: what was
+ * seen under it may be gone. */
+static inline bool relation_lock_other(struct actor *self, struct actor *other)
+{
+    if (LIKELY(actor_try_lock(other))) /* waits for nobody, so the order of the slots need not be kept */
+        return true;
+    actor_unlock(self);
+    actor_lock_two(self, other);
+    return false;
+}
+
 /* Which lists of an actor are not empty; under its lock. */
 enum relation_list { RELATION_LINKS = 1, RELATION_WATCHERS = 2, RELATION_MONITORS = 4 };
 static inline uint32_t relation_lists(const struct actor *self)
