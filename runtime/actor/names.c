@@ -14,10 +14,10 @@ struct name_entry {
     char text[]; /* (c) */
 };
 
-enum { BUCKETS_LEAST = 64 };
+enum { BUCKETS_LEAST = 64, COUNTED_AT = 8 };
 
 static struct cds_lfht *table;   /* (c) while the runtime runs */
-static _Atomic int64_t count;    /* names */
+static _Atomic int64_t count;    /* names, but for what workers keep to themselves: names_change */
 static _Atomic uint64_t buckets; /* a power of two; changed by whoever holds `resizing` */
 static _Atomic uint32_t resizing;
 static CACHE_ALIGNED _Atomic uint64_t removals; /* entries deleted so far, of all runtimes of this program */
@@ -57,27 +57,47 @@ static inline uint64_t rest_of(const char *text, size_t size)
     return size == 0 ? 0 : at[0] | (uint64_t)at[size / 2] << 8 * (size / 2) | (uint64_t)at[size - 1] << 8 * (size - 1);
 }
 
-static uint64_t siphash(const char *text, size_t size)
+static inline void sip_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
+/* last: the rest and, in its top byte, the size. */
+static uint64_t siphash(const char *text, size_t whole, uint64_t last)
 {
     uint64_t v[4] = { key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
                       key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573) };
-    size_t whole = size / 8;
     for (size_t i = 0; i < whole; i++) {
         uint64_t word;
         memcpy(&word, text + 8 * i, 8);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
+        sip_word(v, word);
     }
-    uint64_t last = (uint64_t)size << 56 | rest_of(text + 8 * whole, size % 8);
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
+    sip_word(v, last);
     v[2] ^= 0xff;
     for (int i = 0; i < 3; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+
+/* With PID_NAME_BIT. A worker remembers what the few short names come to that it meets: their words, which are hashed,
+ * are compared, and are the whole text and its size. */
+static uint64_t hash_name(const char *text, size_t size)
+{
+    size_t whole = size / 8;
+    uint64_t last = (uint64_t)size << 56 | rest_of(text + 8 * whole, size % 8), first = 0;
+    struct context *context = context_self();
+    if (UNLIKELY(whole > 1 || last == 0 || context == NULL || context->worker == NULL))
+        return siphash(text, whole, last) | PID_NAME_BIT;
+    if (whole == 1)
+        memcpy(&first, text, 8);
+    struct name_hashed *known = &context->names_hashed[(first + last) * UINT64_C(0x9E3779B97F4A7C15) >> 61];
+    if (UNLIKELY(known->words[1] != last || known->words[0] != first)) /* a free one has 0, which is no name's last */
+        *known = (struct name_hashed){ { first, last }, siphash(text, whole, last) | PID_NAME_BIT };
+    return known->hashed;
+}
+_Static_assert(NAMES_HASHED == 8, "the upper three bits of a product say which");
 
 static void make_key(void)
 {
@@ -91,7 +111,7 @@ API tr_pid tr_name(const char *name)
 {
     if (UNLIKELY(load_acquire(&key_made) == 0)) /* [NK2] the key; pairs with [NK1] */
         pthread_once(&key_once, make_key);
-    return (tr_pid){ siphash(name, strlen(name)) | PID_NAME_BIT };
+    return (tr_pid){ hash_name(name, strlen(name)) };
 }
 
 /* ---- the table */
@@ -147,10 +167,18 @@ uint64_t names_find(uint64_t hashed)
     return find_and_remember(seen, hashed);
 }
 
-/* One more name, or one less; outside read sections. Whoever sees that the table has the wrong size resizes it, here
- * and now: liburcu's own resizing runs on a thread of its own, which simulation must not have. */
-static void resize(int64_t change)
+/* One more name, or one less; outside read sections. A worker keeps the last few of its own to itself: who is started
+ * again under a name that has just been given up changes nothing. Whoever sees that the table has the wrong size resizes
+ * it, here and now: liburcu's own resizing runs on a thread of its own, which simulation must not have. */
+static void resize(struct context *context, int32_t change)
 {
+    if (LIKELY(context->worker != NULL)) {
+        change += context->names_change;
+        bool few = change > -COUNTED_AT && change < COUNTED_AT;
+        context->names_change = few ? change : 0;
+        if (few)
+            return;
+    }
     int64_t names = atomic_fetch_add_explicit(&count, change, memory_order_relaxed) + change;
     uint64_t size = load_relaxed(&buckets), wanted = size;
     if (names > (int64_t)(2 * size))
@@ -241,7 +269,7 @@ int names_register(struct context *context, const char *name, struct actor *acto
 {
     int status = add_name(context, name, actor);
     if (status == TR_OK)
-        resize(1);
+        resize(context, 1);
     return status;
 }
 
@@ -251,7 +279,7 @@ void names_release(struct context *context, struct actor *actor)
     bool freed = detach(context, actor, NULL);
     read_end();
     if (freed)
-        resize(-1);
+        resize(context, -1);
 }
 
 void names_copy(struct actor *actor, char *out, size_t size)
@@ -289,7 +317,7 @@ API int tr_register(const char *name, tr_pid pid)
     int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL : actor == NULL ? TR_ENOPROC : add_name(context, name, actor);
     read_end();
     if (status == TR_OK)
-        resize(1);
+        resize(context, 1);
     api_leave(context);
     return status;
 }
@@ -311,7 +339,7 @@ API int tr_unregister(const char *name)
     bool done = unregister(context, tr_name(name).id);
     read_end();
     if (done) {
-        resize(-1);
+        resize(context, -1);
         trace_event(context->trace, TRACE_UNREGISTER, tr_name(name).id);
     }
     api_leave(context);

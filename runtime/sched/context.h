@@ -20,10 +20,13 @@ enum slot_table { TABLE_PIDS, TABLE_REFS, TABLE_TIMERS, TABLE_SOCKETS, TABLE_COU
 
 enum counter { COUNT_SPAWNED, COUNT_EXITED, COUNT_LOST, COUNT_STEALS, COUNT_PARKS, COUNT_TAKEOVERS, COUNT_KINDS };
 
-/* What a thread has found by name (actor/names.c). */
-enum { NAMES_SEEN = 8 };
+/* What a thread has found by name, and what it has hashed (actor/names.c). */
+enum { NAMES_SEEN = 8, NAMES_HASHED = 8 };
 struct name_seen {
     uint64_t hashed, pid, removals;
+};
+struct name_hashed {
+    uint64_t words[2], hashed;
 };
 
 struct context {
@@ -38,7 +41,9 @@ struct context {
     bool foreign, closed;                       /* foreign: (c); closed by the stop, under the lock, while not inside */
     struct context *next, **link;               /* (l) all contexts, sched/context.c */
     struct slot_cache caches[TABLE_COUNT];
-    struct name_seen names_seen[NAMES_SEEN]; /* (o) */
+    struct name_seen names_seen[NAMES_SEEN];       /* (o) */
+    struct name_hashed names_hashed[NAMES_HASHED]; /* (o) */
+    int32_t names_change; /* (o) a worker's: names that it has made less those that it has removed, not counted yet */
     _Atomic uint64_t counters[COUNT_KINDS];
 };
 
