@@ -12,11 +12,18 @@ bool intensity_init(struct intensity *intensity, int allowed, int period_s)
     return room == 0 || intensity->seconds != NULL;
 }
 
+/* The entry that is `after` behind the oldest one; at most `room`. No division: it is slow beside the rest. */
+static struct second *entry(struct intensity *intensity, size_t after)
+{
+    size_t at = intensity->first + after;
+    return &intensity->seconds[at < intensity->room ? at : at - intensity->room];
+}
+
 static void forget_before(struct intensity *intensity, int64_t oldest)
 {
     while (intensity->used > 0 && intensity->seconds[intensity->first].second < oldest) {
         intensity->total -= intensity->seconds[intensity->first].restarts;
-        intensity->first = (intensity->first + 1) % intensity->room;
+        intensity->first = intensity->first + 1 < intensity->room ? intensity->first + 1 : 0;
         intensity->used--;
     }
 }
@@ -28,7 +35,7 @@ bool intensity_allows(struct intensity *intensity, int64_t now_s)
         return false;
     intensity->total++;
     if (intensity->used > 0) {
-        struct second *newest = &intensity->seconds[(intensity->first + intensity->used - 1) % intensity->room];
+        struct second *newest = entry(intensity, intensity->used - 1);
         if (newest->second == now_s) {
             newest->restarts++;
             return true;
@@ -36,7 +43,7 @@ bool intensity_allows(struct intensity *intensity, int64_t now_s)
     }
     /* a new second: there is room, since each entry holds at least one of at most `allowed` restarts, and all lie
      * within period + 1 seconds */
-    intensity->seconds[(intensity->first + intensity->used) % intensity->room] = (struct second){ now_s, 1 };
+    *entry(intensity, intensity->used) = (struct second){ now_s, 1 };
     intensity->used++;
     return true;
 }

@@ -41,6 +41,8 @@ static const char *known_as(const struct supervisor *supervisor, const struct ch
 void report_progress(const struct supervisor *supervisor, const struct child *child)
 {
     enum { SLOT_BITS = 26 };
+    if (!tr_log_wanted(TR_INFO, "progress"))
+        return;
     unsigned slot = child->pid.id & ((1U << SLOT_BITS) - 1);
     tr_log_event(TR_INFO, "progress", "started child %.60s <0.%u.%llu> (%.40s, %s)", known_as(supervisor, child), slot,
                  (unsigned long long)(child->pid.id >> SLOT_BITS), start_name(child->spec),

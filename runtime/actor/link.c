@@ -51,14 +51,16 @@ int relation_link(struct context *context, struct actor *a, struct actor *b)
     link->notice = NULL;
     link->first.pid = a->pid;
     link->last.pid = b->pid;
-    actor_lock_two(a, b);
+    actor_lock(a);
+    (void)relation_lock_other(a, b); /* nothing was looked at before */
     bool gone = ((load_relaxed(&a->flags) | load_relaxed(&b->flags)) & ACTOR_GONE) != 0; /* relaxed: under both locks */
     bool made = !gone && find_link(a, b) == NULL;
     if (made) {
         insert_linked(&a->links, &link->first);
         insert_linked(&b->links, &link->last);
     }
-    actor_unlock_two(a, b);
+    actor_unlock(b);
+    actor_unlock(a);
     if (made)
         trace_event(context->trace, TRACE_LINK, b->pid);
     else
