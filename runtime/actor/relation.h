@@ -119,7 +119,7 @@ void relation_alias_fail(struct context *context, uint64_t owner, uint64_t handl
  * seen under it may be gone. */
 static inline bool relation_lock_other(struct actor *self, struct actor *other)
 {
-    if (LIKELY(actor_try_lock(other))) /* waits for nobody, so the order of the slots need not be kept */
+    if (actor_try_lock(other)) /* waits for nobody, so the order of the slots need not be kept */
         return true;
     actor_unlock(self);
     actor_lock_two(self, other);

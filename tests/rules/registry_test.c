@@ -37,6 +37,37 @@ static void long_names(void)
     CHECK_EQ(tr_unregister(name), TR_OK);
 }
 
+/* A worker remembers hashes of short names, a thread that is none does not. */
+enum { LONGEST = 19, EACH = 16 };
+static tr_pid outside[LONGEST + 1][EACH];
+
+/* Names of one length differ in the first letter alone. */
+static tr_pid hash(int size, int which)
+{
+    char name[LONGEST + 1];
+    snprintf(name, sizeof name, "%.*s", size, "?bcdefghijklmnopqrs");
+    if (size > 0)
+        name[0] = (char)('a' + which);
+    return tr_name(name);
+}
+
+static void hash_inside(void);
+TEST(registry, a_name_means_the_same_in_a_process_and_outside)
+{
+    for (int size = 0; size <= LONGEST; size++)
+        for (int which = 0; which < EACH; which++)
+            outside[size][which] = hash(size, which);
+    run(hash_inside);
+}
+static void hash_inside(void)
+{
+    RULE("REG-01");
+    for (int size = 0; size <= LONGEST; size++)
+        for (int which = 0; which < EACH; which++)
+            for (int again = 0; again < 2; again++)
+                CHECK(tr_same(hash(size, which), outside[size][which]));
+}
+
 static void unregister(void);
 TEST(registry, anybody_may_take_a_name_away) { run(unregister); }
 static void unregister(void)
