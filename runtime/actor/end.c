@@ -163,14 +163,41 @@ static NOINLINE uint32_t give_up_all(struct context *context, struct actor *self
     return lists;
 }
 
+/* Under LOCK, of one that owns nothing and has, besides a name, one link or none: steps 2 to 6, and DEAD, at once; LOCK
+ * goes. Its signal leaves last: who gets it finds all else done. False: it cannot be, and nothing happened. */
+static bool leave_at_once(struct context *context, struct actor *self, struct notice *notice)
+{
+    struct actor *other = NULL;
+    tr_msg *signal = NULL;
+    read_begin(); /* for the name's table, and for `other` until it has its signal */
+    if (self->links != NULL && (signal = link_signal_only(self, notice, &other)) == NULL) {
+        read_end();
+        return false;
+    }
+    struct name_entry *name = names_take_out(self);
+    uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD);
+    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    if (UNLIKELY((flags & ACTOR_TIMED) != 0))
+        timer_release_for(context, self);
+    if (signal != NULL)
+        signal_deliver(context, other, signal);
+    read_end();
+    if (name != NULL)
+        names_retire(context, name);
+    return true;
+}
+
 /* Steps 2 to 6, and DEAD. Once it is EXITING, a name that it has can only be taken away. Who owns nothing and has no name
  * is GONE at once: a gift is counted before its giver takes the lock. */
 static void leave(struct context *context, struct actor *self, struct notice *notice)
 {
     actor_lock(self);
     bool named = self->name != NULL;
-    bool owns = named || self->ledger != NULL || load_relaxed(&gift_count) != 0;
+    bool owns = self->ledger != NULL || load_relaxed(&gift_count) != 0;
     uint32_t lists = relation_lists(self);
+    if (LIKELY(!owns && (lists & ~(uint32_t)RELATION_LINKS) == 0) && leave_at_once(context, self, notice))
+        return;
+    owns = owns || named;
     uint32_t flags = mark_and_unlock(self, owns ? ACTOR_EXITING : ACTOR_EXITING | ACTOR_GONE);
     if (owns)
         lists = give_up_all(context, self, named);

@@ -158,3 +158,16 @@ void link_release_all(struct context *context, struct actor *self, struct notice
     while (release_link(context, self, notice))
         ;
 }
+
+tr_msg *link_signal_only(struct actor *self, struct notice *notice, struct actor **other)
+{
+    struct link_end *mine = self->links;
+    if (mine->next != NULL || link_signalled(mine))
+        return NULL;
+    *other = actor_find(link_peer(mine));
+    if (*other == NULL || !actor_try_lock(*other)) /* waits for nobody: the order of the slots need not be kept */
+        return NULL;
+    tr_msg *signal = link_signal(mine, *other, notice);
+    actor_unlock(*other);
+    return signal;
+}

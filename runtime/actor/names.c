@@ -199,26 +199,36 @@ static void free_entry(struct retired *item, void *context)
     pool_free(((struct context *)context)->pool, CONTAINER_OF(item, struct name_entry, retired));
 }
 
-/* Takes the actor's name away, if it has one, and if it is this one (NULL: whichever). True: it is out of the table, too,
- * and under the actor's lock, so that whoever finds the actor without a name finds the name free. Inside a read section. */
-static bool detach(struct context *context, struct actor *actor, const struct name_entry *wanted)
+struct name_entry *names_take_out(struct actor *actor)
 {
-    actor_lock(actor);
-    struct name_entry *entry = wanted == NULL || actor->name == wanted ? actor->name : NULL;
-    if (entry != NULL) {
-        actor->name = NULL;
-        SIM_TOUCH(entry->hashed);
-        store_relaxed(&entry->leaving, 1);
-        atomic_fetch_add_explicit(&removals, 1, memory_order_release); /* [NM1] pairs with [NM2] and [NM3] */
-        SIM_POINT();
-        tr_check(cds_lfht_del(table, &entry->node) == 0);
-    }
-    actor_unlock(actor);
+    struct name_entry *entry = actor->name;
     if (entry == NULL)
-        return false;
+        return NULL;
+    actor->name = NULL;
+    SIM_TOUCH(entry->hashed);
+    store_relaxed(&entry->leaving, 1);
+    atomic_fetch_add_explicit(&removals, 1, memory_order_release); /* [NM1] pairs with [NM2] and [NM3] */
+    SIM_POINT();
+    tr_check(cds_lfht_del(table, &entry->node) == 0);
+    return entry;
+}
+
+void names_retire(struct context *context, struct name_entry *entry)
+{
     entry->retired.release = free_entry;
     reclaim_retire(context->bin, &entry->retired);
-    return true;
+    resize(context, -1);
+}
+
+/* Takes the actor's name away, if it has one, and if it is this one (NULL: whichever): the entry, for names_retire, or
+ * NULL. It is out of the table, too, and under the actor's lock, so that whoever finds the actor without a name finds the
+ * name free. Inside a read section. */
+static struct name_entry *detach(struct actor *actor, const struct name_entry *wanted)
+{
+    actor_lock(actor);
+    struct name_entry *entry = wanted == NULL || actor->name == wanted ? names_take_out(actor) : NULL;
+    actor_unlock(actor);
+    return entry;
 }
 
 /* Gives the entry to the actor, if it may have it, and puts it into the table, if the name is free: under the actor's
@@ -276,10 +286,10 @@ int names_register(struct context *context, const char *name, struct actor *acto
 void names_release(struct context *context, struct actor *actor)
 {
     read_begin();
-    bool freed = detach(context, actor, NULL);
+    struct name_entry *entry = detach(actor, NULL);
     read_end();
-    if (freed)
-        resize(context, -1);
+    if (entry != NULL)
+        names_retire(context, entry);
 }
 
 void names_copy(struct actor *actor, char *out, size_t size)
@@ -322,12 +332,12 @@ API int tr_register(const char *name, tr_pid pid)
     return status;
 }
 
-/* Takes the entry of this name away from its actor; inside a read section. */
-static bool unregister(struct context *context, uint64_t hashed)
+/* Takes the entry of this name away from its actor: that, or NULL. Inside a read section. */
+static struct name_entry *unregister(uint64_t hashed)
 {
     struct name_entry *entry = find(hashed);
     struct actor *actor = entry == NULL ? NULL : actor_find(entry->pid);
-    return actor != NULL && detach(context, actor, entry); /* no actor: it is dead, and its name was free before */
+    return actor == NULL ? NULL : detach(actor, entry); /* no actor: it is dead, and its name was free before */
 }
 
 API int tr_unregister(const char *name)
@@ -336,12 +346,12 @@ API int tr_unregister(const char *name)
     if (context == NULL)
         return TR_ESTOPPED;
     read_begin();
-    bool done = unregister(context, tr_name(name).id);
+    struct name_entry *entry = unregister(tr_name(name).id);
     read_end();
-    if (done) {
-        resize(context, -1);
+    if (entry != NULL) {
+        names_retire(context, entry);
         trace_event(context->trace, TRACE_UNREGISTER, tr_name(name).id);
     }
     api_leave(context);
-    return done ? TR_OK : TR_ENOPROC;
+    return entry != NULL ? TR_OK : TR_ENOPROC;
 }

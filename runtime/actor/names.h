@@ -31,6 +31,10 @@ void names_close(void);
 int names_register(struct context *context, const char *name, struct actor *actor);
 /* Death: its name is free. */
 void names_release(struct context *context, struct actor *actor);
+/* The same in two halves: under the actor's LOCK, inside a read section, its entry is out of the table, NULL: it has
+ * none; and, outside of both, what is left of that. */
+struct name_entry *names_take_out(struct actor *actor);
+void names_retire(struct context *context, struct name_entry *entry);
 /* Copies the actor's name (cut) to out, "" if none. Any thread; inside a read section. */
 void names_copy(struct actor *actor, char *out, size_t size);
 

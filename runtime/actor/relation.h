@@ -140,5 +140,8 @@ void relation_release_all(struct context *context, struct actor *self, uint32_t 
 
 /* The part of it that is about links. */
 void link_release_all(struct context *context, struct actor *self, struct notice *notice);
+/* Death, under self's LOCK, inside a read section: turns its one link into the signal for `*other`, for the caller to
+ * deliver. NULL: it has more of them, or one that is signalled, or the other's LOCK is taken: nothing happened. */
+tr_msg *link_signal_only(struct actor *self, struct notice *notice, struct actor **other);
 
 #endif
