@@ -43,29 +43,52 @@ static struct link_end *find_link(struct actor *a, struct actor *b)
     return NULL;
 }
 
-int relation_link(struct context *context, struct actor *a, struct actor *b)
+static struct link *new_link(struct context *context, const struct actor *a, const struct actor *b)
 {
     struct link *link = pool_alloc(context->pool, sizeof *link);
-    if (link == NULL)
-        return TR_ENOMEM;
-    link->notice = NULL;
-    link->first.pid = a->pid;
-    link->last.pid = b->pid;
-    actor_lock(a);
-    (void)relation_lock_other(a, b); /* nothing was looked at before */
+    if (link != NULL) {
+        link->notice = NULL;
+        link->first.pid = a->pid;
+        link->last.pid = b->pid;
+    }
+    return link;
+}
+
+/* Under the LOCK of b, which goes. */
+static int join(struct context *context, struct link *link, struct actor *a, struct actor *b)
+{
+    (void)relation_lock_other(b, a); /* nothing was looked at before */
     bool gone = ((load_relaxed(&a->flags) | load_relaxed(&b->flags)) & ACTOR_GONE) != 0; /* relaxed: under both locks */
     bool made = !gone && find_link(a, b) == NULL;
     if (made) {
         insert_linked(&a->links, &link->first);
         insert_linked(&b->links, &link->last);
     }
-    actor_unlock(b);
     actor_unlock(a);
+    actor_unlock(b);
     if (made)
         trace_event(context->trace, TRACE_LINK, b->pid);
     else
         pool_free(context->pool, link);
     return gone ? TR_ENOPROC : TR_OK;
+}
+
+int relation_link(struct context *context, struct actor *a, struct actor *b)
+{
+    struct link *link = new_link(context, a, b);
+    if (link == NULL)
+        return TR_ENOMEM;
+    actor_lock(b);
+    return join(context, link, a, b);
+}
+
+int relation_link_and_unlock(struct context *context, struct actor *a, struct actor *b)
+{
+    struct link *link = new_link(context, a, b);
+    if (link != NULL)
+        return join(context, link, a, b);
+    actor_unlock(b);
+    return TR_ENOMEM;
 }
 
 /* Its own end of a link whose EXIT is on its way; such ends stand in front. */

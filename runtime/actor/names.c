@@ -236,7 +236,6 @@ static struct name_entry *detach(struct actor *actor, const struct name_entry *w
  * fails. */
 static int attach(struct context *context, struct name_entry *entry, struct actor *actor)
 {
-    actor_lock(actor);
     int status = (load_relaxed(&actor->flags) & ACTOR_EXITING) != 0 ? TR_ENOPROC
                  : actor->name != NULL                              ? TR_ETAKEN
                                                                     : TR_OK;
@@ -244,22 +243,19 @@ static int attach(struct context *context, struct name_entry *entry, struct acto
     if (status == TR_OK &&
         cds_lfht_add_unique(table, entry->hashed, match, &entry->hashed, &entry->node) != &entry->node)
         status = TR_ETAKEN;
-    if (status == TR_OK)
-        actor->name = entry;
-    actor_unlock(actor);
-    if (status == TR_OK)
-        trace_event(context->trace, TRACE_REGISTER, actor->pid);
-    return status;
+    if (status != TR_OK)
+        return status;
+    actor->name = entry;
+    trace_event(context->trace, TRACE_REGISTER, actor->pid);
+    return TR_OK;
 }
 
-static int add_name(struct context *context, const char *name, struct actor *actor)
+/* An entry for the actor; NULL: no memory. */
+static struct name_entry *new_entry(struct context *context, const char *name, size_t size, const struct actor *actor)
 {
-    size_t size = strlen(name) + 1;
-    if (size == 1)
-        return TR_EINVAL;
     struct name_entry *entry = pool_alloc(context->pool, sizeof *entry + size);
     if (entry == NULL)
-        return TR_ENOMEM;
+        return NULL;
     SIM_TOUCH(tr_name(name).id);
     cds_lfht_node_init(&entry->node);
     entry->hashed = tr_name(name).id;
@@ -267,8 +263,23 @@ static int add_name(struct context *context, const char *name, struct actor *act
     store_relaxed(&entry->leaving, 0);
     memcpy(entry->text, name, size);
     TSAN_RELEASE(&table); /* pairs with the acquire in match */
+    return entry;
+}
+
+static int add_name(struct context *context, const char *name, struct actor *actor, bool locked)
+{
+    size_t size = strlen(name) + 1;
+    if (size == 1)
+        return TR_EINVAL;
+    struct name_entry *entry = new_entry(context, name, size, actor);
+    if (entry == NULL)
+        return TR_ENOMEM;
     read_begin();
+    if (!locked)
+        actor_lock(actor);
     int status = attach(context, entry, actor);
+    if (!locked)
+        actor_unlock(actor);
     read_end();
     if (status != TR_OK)
         pool_free(context->pool, entry);
@@ -277,11 +288,10 @@ static int add_name(struct context *context, const char *name, struct actor *act
 
 int names_register(struct context *context, const char *name, struct actor *actor)
 {
-    int status = add_name(context, name, actor);
-    if (status == TR_OK)
-        resize(context, 1);
-    return status;
+    return add_name(context, name, actor, true);
 }
+
+void names_registered(struct context *context) { resize(context, 1); }
 
 void names_release(struct context *context, struct actor *actor)
 {
@@ -324,7 +334,9 @@ API int tr_register(const char *name, tr_pid pid)
         return TR_ESTOPPED;
     read_begin();
     struct actor *actor = actor_find(pid.id);
-    int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL : actor == NULL ? TR_ENOPROC : add_name(context, name, actor);
+    int status = (pid.id & PID_NAME_BIT) != 0 ? TR_EINVAL
+                 : actor == NULL              ? TR_ENOPROC
+                                              : add_name(context, name, actor, false);
     read_end();
     if (status == TR_OK)
         resize(context, 1);

@@ -27,8 +27,10 @@ void names_close(void);
 
 /* names_find, the pid that holds the name with a hash or 0, is declared in actor.h, for actor_resolve. */
 
-/* TR_OK, TR_ETAKEN, TR_ENOPROC, TR_ENOMEM, TR_EINVAL. The actor is in the caller's hands; outside read sections. */
+/* Of an actor that the caller makes, under its LOCK, outside read sections: TR_OK, TR_ETAKEN, TR_ENOMEM, TR_EINVAL. After a
+ * success, without that LOCK: names_registered. */
 int names_register(struct context *context, const char *name, struct actor *actor);
+void names_registered(struct context *context);
 /* Death: its name is free. */
 void names_release(struct context *context, struct actor *actor);
 /* The same in two halves: under the actor's LOCK, inside a read section, its entry is out of the table, NULL: it has

@@ -98,6 +98,8 @@ void relation_down_met(struct context *context, struct actor *self, tr_msg *down
 
 /* Links two processes that run or are made; TR_OK, TR_ENOPROC: b is gone, TR_ENOMEM. */
 int relation_link(struct context *context, struct actor *a, struct actor *b);
+/* The same under the LOCK of b, which goes. */
+int relation_link_and_unlock(struct context *context, struct actor *a, struct actor *b);
 /* A monitor of `watcher` (an owner) on a target: its handle; a dead or missing target: the DOWN with if_dead is in the
  * mailbox.
  * 0: no memory. */

@@ -1,9 +1,8 @@
 /* spawn.c: making processes.
  *
  * Order: block; mailbox with the start message in it (so the maker has the token, and the message is the first); pid;
- * visible; name;
- * links and monitors; schedule. Whoever finds the actor before the last step enqueues behind the start message and
- * schedules nothing. */
+ * visible, with its LOCK taken if it is to have a name or a link: name, link, and LOCK goes; monitor; schedule. Whoever
+ * finds the actor before the last step enqueues behind the start message and schedules nothing. */
 #include "actor/spawn.h"
 
 #include "actor/end.h"
@@ -121,16 +120,18 @@ static void unmake(struct context *context, struct actor *actor, tr_msg *start)
     pool_free(context->pool, actor);
 }
 
-static int relate(struct context *context, struct actor *actor, struct making *making)
+/* Name and link, under its LOCK, which it was made with and which goes. */
+static int introduce(struct context *context, struct actor *actor, const struct making *making)
 {
-    if (making->parent != NULL)
-        actor->parent = making->parent->pid;
-    if (making->peer != NULL && relation_link(context, making->peer, actor) != TR_OK)
-        return TR_ENOMEM;
-    if (making->watcher != NULL &&
-        (making->monitor = relation_monitor(context, making->watcher, actor->pid, 0, TR_WHY_NOPROC)) == 0)
-        return TR_ENOMEM;
-    return TR_OK;
+    int status = making->name == NULL ? TR_OK : names_register(context, making->name, actor);
+    bool named = actor->name != NULL;
+    if (status != TR_OK || making->peer == NULL)
+        actor_unlock(actor);
+    else if (relation_link_and_unlock(context, making->peer, actor) != TR_OK)
+        status = TR_ENOMEM;
+    if (named)
+        names_registered(context);
+    return status;
 }
 
 /* Takes block and start message (each may be NULL) and makes them a process that is found. TR_ENOMEM, TR_ELIMIT: they
@@ -145,9 +146,9 @@ static ALWAYS_INLINE int appear(struct context *context, struct actor *actor, tr
     }
     actor->pid = pid;
     mailbox_init_with(&actor->mailbox, &start->node);
-    slots_publish(pids, pid, actor);
     context_count(context, COUNT_SPAWNED);
     trace_spawn(context->trace, pid, actor_label(actor));
+    slots_publish(pids, pid, actor);
     return TR_OK;
 }
 
@@ -160,13 +161,20 @@ int spawn_make(struct context *context, struct making *making, struct actor **ma
         start->serial = making->serial;
         start->tag = making->waits;
     }
+    bool introduced = making->name != NULL || making->peer != NULL;
+    if (actor != NULL && introduced) /* relaxed: nobody knows it yet */
+        store_relaxed(&actor->flags, load_relaxed(&actor->flags) | ACTOR_LOCK);
+    if (actor != NULL && making->parent != NULL)
+        actor->parent = making->parent->pid;
     int status = appear(context, actor, start);
     if (status != TR_OK)
         return status;
-    if (making->name != NULL)
-        status = names_register(context, making->name, actor);
-    if (status == TR_OK)
-        status = relate(context, actor, making);
+    if (introduced)
+        status = introduce(context, actor, making);
+    if (status == TR_OK && making->watcher != NULL) {
+        making->monitor = relation_monitor(context, making->watcher, actor->pid, 0, TR_WHY_NOPROC);
+        status = making->monitor == 0 ? TR_ENOMEM : TR_OK;
+    }
     if (status != TR_OK)
         actor_die(context, actor,
                   notice_static(TR_WHY_SYSTEM_LIMIT)); /* visible, but still the caller's to run: it never begins */
