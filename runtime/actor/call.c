@@ -178,7 +178,7 @@ static ALWAYS_INLINE int waited(struct actor *self, int result, tr_msg **reply, 
 int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*post)(void *arg), void *arg,
               tr_msg **reply, int *failure_tag)
 {
-    int64_t deadline = deadline_after(clock_now(), timeout_ms);
+    int64_t deadline = timeout_ms == TR_INFINITY ? NEVER : deadline_after(clock_now(), timeout_ms);
     if ((load_relaxed(&self->flags) & ACTOR_PROXY) == 0)
         return waited(self, (int)wait_for(self, serial, deadline, false, post, arg, reply), reply, failure_tag);
     read_begin();
