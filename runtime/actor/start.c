@@ -118,24 +118,34 @@ static int start(struct making *making, const tr_start_options *options, tr_pid 
     return settle(self, making, child, status, failure_tag);
 }
 
-API int tr_start_actor(const tr_actor *actor, const void *arg, size_t size, const tr_start_options *options,
-                       tr_pid *pid)
+/* Field by field, as spawn_of; `start` sets the others. */
+static ALWAYS_INLINE int start_of(const tr_actor *behaviour, tr_entry *entry, const void *arg, size_t size, bool waits,
+                                  const tr_start_options *options, tr_pid *pid)
 {
     if (api_enter() == NULL)
         return TR_ESTOPPED;
-    int status = start(&(struct making){ .behaviour = actor, .arg = arg, .arg_size = size }, options, pid);
+    struct making making;
+    making.behaviour = behaviour;
+    making.entry = entry;
+    making.arg = arg;
+    making.arg_size = size;
+    making.waits = waits;
+    making.monitor = 0;
+    int status = start(&making, options, pid);
     api_leave(context_self());
     return status;
+}
+
+API int tr_start_actor(const tr_actor *actor, const void *arg, size_t size, const tr_start_options *options,
+                       tr_pid *pid)
+{
+    return start_of(actor, NULL, arg, size, false, options, pid);
 }
 
 API int tr_start_entry(tr_entry *entry, const void *arg, size_t size, bool wait, const tr_start_options *options,
                        tr_pid *pid)
 {
-    if (api_enter() == NULL)
-        return TR_ESTOPPED;
-    int status = start(&(struct making){ .entry = entry, .arg = arg, .arg_size = size, .waits = wait }, options, pid);
-    api_leave(context_self());
-    return status;
+    return start_of(NULL, entry, arg, size, wait, options, pid);
 }
 
 API void tr_started(void)
