@@ -26,6 +26,7 @@ static struct {
     struct retired_chain strays[3]; /* by stage */
     bool in_round;                  /* one at a time: graced belongs to the grace period that runs */
     uint64_t begun, ended;          /* grace periods */
+    uint32_t shared_by;             /* bins that had a share in the last one */
     uint64_t wanted;                /* barriers: run until `ended` is this */
     bool running, stopping;
     enum reclaim_mode mode;
@@ -192,10 +193,12 @@ static void run_round(void)
     while (reclaimer.in_round)
         pthread_cond_wait(&reclaimer.progress, &reclaimer.lock);
     reclaimer.in_round = true;
+    reclaimer.shared_by = 0;
     while (reclaimer.bins[STAGE_WAITING] != NULL) {
         struct reclaim_bin *bin = reclaimer.bins[STAGE_WAITING];
         bin_unlink(bin);
         bin_link(bin, STAGE_GRACED);
+        reclaimer.shared_by++;
     }
     chain_append(&reclaimer.strays[STAGE_GRACED], &reclaimer.strays[STAGE_WAITING]);
     reclaimer.begun++;
@@ -213,11 +216,12 @@ static void run_round(void)
     tr_check(pthread_cond_broadcast(&reclaimer.progress) == 0);
 }
 
-/* Lets RECLAIM_PACE_NS pass from the last round's start, so that more batches share the next; a barrier or stop does
- * not wait. */
+/* Lets some time pass from the last round's start, so that more batches share the next; a barrier or stop does not
+ * wait. */
 static void pace(int64_t last_start)
 {
-    int64_t until = last_start + RECLAIM_PACE_NS;
+    int64_t share = (int64_t)reclaimer.shared_by * RECLAIM_PACE_NS;
+    int64_t until = last_start + (share < RECLAIM_PACE_MOST_NS ? share : RECLAIM_PACE_MOST_NS);
     while (!reclaimer.stopping && reclaimer.ended >= reclaimer.wanted && clock_now() < until) {
         struct timespec deadline = { .tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S };
         pthread_cond_clockwait(&reclaimer.work, &reclaimer.lock, CLOCK_MONOTONIC, &deadline);

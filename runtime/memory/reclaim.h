@@ -10,7 +10,7 @@
  *   reclaim_bin_handoff:      --> strays                    --grace--> ripe strays: released by whoever comes first
  *
  * A bin has at most one batch under way; what is retired meanwhile is gathered, so batches grow with the load by
- * themselves. What waits is bounded by the rate of retirement times the longest read section plus RECLAIM_PACE_NS: read
+ * themselves. What waits is bounded by the rate of retirement times the longest read section plus RECLAIM_PACE_MOST_NS: read
  * sections are short and contain no block.
  *
  * Invariants: an item is in exactly one chain. A released item was retired before a grace period that has passed since.
@@ -46,8 +46,12 @@ struct rcu_flavor_struct;
 
 enum { RECLAIM_BATCH_LEAST = 256, RECLAIM_BATCH_MOST = 4096 };
 
-#define RECLAIM_PACE_NS INT64_C(1000000) /* between the starts of grace periods: each interrupts all threads */
-#define RECLAIM_AGE_NS  INT64_C(4000000) /* reclaim_tick submits a batch that is older */
+/* Between the starts of grace periods, for each bin that had a share in the last one, up to the most: a grace period
+ * interrupts all threads that run, and what waits for it is not in the cache any more when it is used again. One thread
+ * that starts and ends processes gets its memory back four times as early as four that share the interruptions. */
+#define RECLAIM_PACE_NS      INT64_C(250000)
+#define RECLAIM_PACE_MOST_NS INT64_C(1000000)
+#define RECLAIM_AGE_NS       INT64_C(4000000) /* reclaim_tick submits a batch that is older */
 
 /* Embedded in what is retired. `release` gets the context of the thread that releases. */
 struct retired {
