@@ -12,12 +12,10 @@
 
 enum { SERVERS = 6, SECONDS_MOST = 60, UNBALANCED = 3 };
 
-/* After that a program has ended or has not seen the signal: a second one that it sees may end it at once. */
-#ifdef HARNESS_EMULATOR
-enum { AGAIN_MS = 15000 };
-#else
-enum { AGAIN_MS = 2000 };
-#endif
+enum { AGAIN_MS = 1000 };
+
+/* Whether a program has seen a SIGTERM that was sent to it. */
+enum seen { NOT_SEEN, PERHAPS_SEEN, SEEN };
 
 static int64_t inits, terminations, crashes; /* atomic */
 
@@ -104,6 +102,46 @@ static int child(void)
     return status;
 }
 
+/* Whether SIGTERM has a handler there. */
+static bool catches(pid_t pid)
+{
+    char path[64], line[256];
+    uint64_t caught = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *status = fopen(path, "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "SigCgt: %" SCNx64, &caught) == 1)
+            break;
+    if (status != NULL)
+        fclose(status);
+    return (caught >> (SIGTERM - 1) & 1) != 0;
+}
+
+/* A program ignores the signal until it has a handler for it, and again when a stop is behind it. So one that has a
+ * handler before will see it, and one that has none before and after did not, or needs it no more. */
+static enum seen order_to_stop(pid_t pid)
+{
+    bool caught = catches(pid);
+    kill(pid, SIGTERM);
+    return caught ? SEEN : catches(pid) ? PERHAPS_SEEN : NOT_SEEN;
+}
+
+/* Waits for its end. A signal that was surely too early goes again at once; one that nobody knows of after a while, and
+ * then it may be a second one: true. */
+static bool await_end(pid_t pid, enum seen seen, int *status)
+{
+    bool second = false;
+    for (int ms = 1; waitpid(pid, status, WNOHANG) == 0; ms++) {
+        pause_us(1000);
+        if (seen == PERHAPS_SEEN && ms % AGAIN_MS == 0)
+            second = true;
+        else if (seen != NOT_SEEN)
+            continue;
+        seen = order_to_stop(pid);
+    }
+    return second;
+}
+
 static void round_of(struct dice *dice)
 {
     int status, ready[2];
@@ -122,17 +160,14 @@ static void round_of(struct dice *dice)
     (void)!read(ready[0], &status, 1); /* the end: it ignores the signal from here on */
     close(ready[0]);
     pause_us(roll(dice, (uint32_t)setting("within_us")));
-    kill(pid, SIGTERM);
+    enum seen seen = order_to_stop(pid);
     if (twice) {
         pause_us(roll(dice, 500));
-        kill(pid, SIGTERM);
+        enum seen again = order_to_stop(pid);
+        seen = again > seen ? again : seen;
     }
-    for (int i = 1; waitpid(pid, &status, WNOHANG) == 0; i++) { /* one that came too early was ignored: again */
-        pause_us(1000);
-        if (i % AGAIN_MS == 0)
-            kill(pid, SIGTERM);
-    }
-    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+    twice |= await_end(pid, seen, &status);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM; /* by a second one */
     if (!killed || !twice)
         MUST_EQ(WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status), 0);
 }
