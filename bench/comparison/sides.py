@@ -13,6 +13,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PEERS = TOP / "bench/peers"
 CXX_FLAGS = ["-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-pthread"]
 ALL_PEERS = ("erlang", "go", "tokio", "caf")
+ERLANG_PROCESSES = 4194304  # how many may be alive; more where a workload needs them
 # the others are sequential work: one thread is all that it can use
 PARALLEL_FLOORS = ("pairs", "rings", "calls", "nqueens", "trapezoid", "fib", "matmul")
 
@@ -27,9 +28,12 @@ class Side:
 
     def command(self, workload, parameters, workers):
         settings = [f"{key}={value}" for key, value in parameters.items()] + [f"workers={workers}"]
-        if self.name == "erlang":  # its schedulers are made before any Erlang runs
+        if self.name == "erlang":  # its schedulers and its table of processes are made before any Erlang runs
+            alive = parameters.get("n", 0) if workload == "idle" else 0
             return [
                 *self.program,
+                "+P",
+                str(max(ERLANG_PROCESSES, alive + 1000)),
                 "+S",
                 f"{workers}:{workers}",
                 "-s",
@@ -88,7 +92,7 @@ def erlang(out):
     sources = sorted((PEERS / "erlang").glob("*.erl"))
     if stale(out / "actor_peer.beam", PEERS / "erlang"):
         run(["erlc", "-Wall", "-o", out, *sources])
-    # +P: room for a few million processes. logger_level none: no report for each child that restart kills.
+    # logger_level none: no report for each child that restart kills.
     program = [
         "env",
         "ERL_CRASH_DUMP_BYTES=0",
@@ -96,13 +100,11 @@ def erlang(out):
         "-noinput",
         "-pa",
         str(out),
-        "+P",
-        "4194304",
         "-kernel",
         "logger_level",
         "none",
     ]
-    return Side("erlang", program, build="erlc; erl +P 4194304 +S workers:workers")
+    return Side("erlang", program, build=f"erlc; erl +P {ERLANG_PROCESSES} +S workers:workers")
 
 
 def go(out):

@@ -53,34 +53,37 @@ nqueens(#{size := Size, workers := Workers}) ->
 
 known_solutions(Size) -> element(Size, {1, 0, 0, 2, 10, 4, 40, 92, 352, 724, 2680, 14200, 73712, 365596}).
 
-%% Hands the boards out to the workers in turn, until each board sent has been answered.
-queens_master(Pool, Sent, Answered, Solutions) ->
+%% Hands the boards out to the workers in turn, until each board sent is done.
+queens_master(Pool, Sent, Done, Solutions) ->
     receive
         {work, Board} ->
             element(1 + Sent rem tuple_size(Pool), Pool) ! {work, Board},
-            queens_master(Pool, Sent + 1, Answered, Solutions);
-        {answer, Found} when Answered + 1 =:= Sent ->
-            Solutions + Found;
-        {answer, Found} ->
-            queens_master(Pool, Sent, Answered + 1, Solutions + Found)
+            queens_master(Pool, Sent + 1, Done, Solutions);
+        solution ->
+            queens_master(Pool, Sent, Done, Solutions + 1);
+        done when Done + 1 =:= Sent ->
+            Solutions;
+        done ->
+            queens_master(Pool, Sent, Done + 1, Solutions)
     end.
 
 %% A board is the columns of the queens placed so far, last row first.  Short of the cutoff depth a worker sends the
-%% board's extensions back to the master as new work; from there on it counts the solutions itself.
+%% board's extensions back to the master as new work; from there on it finds the solutions itself, and sends each.
 queens_worker(Size, Master) ->
     CutoffDepth = min(4, Size),
     receive
         {work, Board} when length(Board) < CutoffDepth ->
-            [Master ! {work, Extended} || Extended <- extended_boards(Size, Board)],
-            Master ! {answer, 0};
+            [Master ! {work, Extended} || Extended <- extended_boards(Size, Board)];
         {work, Board} ->
-            Master ! {answer, count_solutions(Size, length(Board), Board)}
+            solve(Size, length(Board), Board, Master)
     end,
+    Master ! done,
     queens_worker(Size, Master).
 
-count_solutions(Size, Size, _Board) -> 1;
-count_solutions(Size, Depth, Board) ->
-    lists:sum([count_solutions(Size, Depth + 1, Extended) || Extended <- extended_boards(Size, Board)]).
+solve(Size, Size, _Board, Master) ->
+    Master ! solution;
+solve(Size, Depth, Board, Master) ->
+    [solve(Size, Depth + 1, Extended, Master) || Extended <- extended_boards(Size, Board)].
 
 extended_boards(Size, Board) ->
     [[Column | Board] || Column <- lists:seq(1, Size), is_safe(Column, 1, Board)].

@@ -120,8 +120,8 @@ idle(#{n := N}) ->
 start_idle_servers(0, Sum) ->
     Sum;
 start_idle_servers(N, Sum) ->
-    Answer = gen_server:call(start_counter_server(N), total),
-    start_idle_servers(N - 1, Sum + Answer).
+    {ok, Server} = gen_server:start(?MODULE, {counter, N}, []), % neither linked nor named
+    start_idle_servers(N - 1, Sum + gen_server:call(Server, total)).
 
 %% The CPU time that idle servers, each of which has answered one call, cost while they wait.
 idlecpu(#{n := N, seconds := Wanted}) ->
