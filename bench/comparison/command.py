@@ -225,8 +225,11 @@ def main(arguments):
     if chosen.readme:
         markdown.put(sides.TOP, tables, risen, data["context"], results.sides, sides.say)
     sides.say(f"compare: {chosen.out}/raw.json, table.txt, page.html and figures.md")
+    for workload, side, theirs, ours in results.unlike():
+        sides.say(f"compare: not the same work: {workload} of {side} counts {theirs:,} operations, of troupe {ours:,}")
     return (
         0
         if all(record["status"] in ("good", "unsupported") for record in data["launches"] if record["side"] == "troupe")
+        and not results.unlike()
         else 1
     )

@@ -98,6 +98,21 @@ class Results:
             return "not run", "so many would need too much of the memory, or this was no full run"
         return (bad[-1]["status"], bad[-1]["words"]) if bad else ("", "")
 
+    def unlike(self):
+        """(workload, side, its ops, Troupe's) where a side counts other operations than Troupe does with the same
+        parameters, so that no ratio of the two says anything."""
+        counted = {}
+        for record in self.records:
+            if record["status"] == "good":
+                work = (record["workload"], tuple(sorted(record["parameters"].items())))
+                counted.setdefault(work, {})[record["side"]] = record["result"]["ops"]
+        return [
+            (workload, side, ops, of_sides["troupe"])
+            for (workload, _), of_sides in counted.items()
+            for side, ops in of_sides.items()
+            if ops != of_sides.get("troupe", ops)
+        ]
+
     def versions(self):
         found = {}
         for record in self.records:

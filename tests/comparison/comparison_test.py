@@ -105,6 +105,14 @@ class Figures(unittest.TestCase):
         points = speedups.curves(results, PAIRS, PAIRS.figures[0], [1, 2, 4])["go"]
         self.assertEqual([(count, round(speedup, 6)) for count, speedup, _, _ in points], [(1, 1), (2, 2), (4, 4)])
 
+    def test_a_side_that_counts_other_operations_is_named(self):
+        same = [record("troupe", 1, 1), record("go", 2, 1), record("caf", 0, 1, status="failed")]
+        other = [record("tokio", 3, 1), record("tokio", 3, 1, parameters={"n": 5})]
+        for one, ops in zip(other, (2000, 10)):  # of the second Troupe has none
+            one["result"]["ops"] = ops
+        self.assertEqual(figures.Results(same).unlike(), [])
+        self.assertEqual(figures.Results(same + other).unlike(), [("call", "tokio", 2000, 1000)])
+
 
 class Verdicts(unittest.TestCase):
     def test_a_lost_row_is_called_lost(self):
@@ -343,6 +351,10 @@ class Readme(unittest.TestCase):
 
 
 class Workloads(unittest.TestCase):
+    def test_erlang_has_room_for_as_many_servers_as_are_started(self):
+        command = sides.Side("erlang", ["erl"]).command("idle", {"n": 10000000}, 4)
+        self.assertGreater(int(command[command.index("+P") + 1]), 10000000)
+
     def test_every_one_has_a_floor_or_says_why_not(self):
         floors = {path.stem for path in (sides.TOP / "bench/floor").glob("*.c")}
         for workload in workloads.SPEC:
