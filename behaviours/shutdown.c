@@ -1,8 +1,8 @@
 /* shutdown.c: ending children: SUP-40 to SUP-44, DSUP-08.
  *
  * A child is asked to end by an exit signal and watched by a monitor, which also works for children that are not linked
- * any more; its EXIT, which comes before the DOWN (EXIT-12), says the reason even of one that died earlier. A signal that there is no
- * memory for ends the supervisor: then its links end the children. */
+ * any more; its EXIT, which comes before the DOWN (EXIT-12), says the reason even of one that died earlier. A signal
+ * that there is no memory for ends the supervisor: then its links end the children. */
 #include "supervisor.h"
 
 enum { NS_PER_MS = 1000000 };

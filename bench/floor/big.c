@@ -1,5 +1,5 @@
-/* big.c: the floor of `troupe bench big`: a actors, each sends n pings to random others, one at a time, and waits for the
- * pong; meanwhile it answers pings. */
+/* big.c: the floor of `troupe bench big`: a actors, each sends n pings to random others, one at a time, and waits for
+ * the pong; meanwhile it answers pings. */
 #include "floor.h"
 
 enum { PING = 1, PONG };

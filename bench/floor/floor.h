@@ -18,8 +18,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* How many actors there may be, a power of two, and the words of state that each has: a program that needs others says so
- * before it includes this. */
+/* How many actors there may be, a power of two, and the words of state that each has: a program that needs others says
+ * so before it includes this. */
 #ifndef FLOOR_SLOTS
 #define FLOOR_SLOTS (1 << 14)
 #endif

@@ -1,6 +1,6 @@
 /* idle.c: the floor of `troupe bench idle`: n servers with 8 bytes of state, each of which has answered one call. What
- * such a server is by hand: a record of one cache line (mailbox, handler, pid, state) and its slot in the pid table. Left
- * out: links, monitors, names, flags, who started it, what it would say of itself. */
+ * such a server is by hand: a record of one cache line (mailbox, handler, pid, state) and its slot in the pid table.
+ * Left out: links, monitors, names, flags, who started it, what it would say of itself. */
 #define FLOOR_SLOTS       (1 << 24)
 #define FLOOR_STATE_WORDS 1
 #include "calls.h"

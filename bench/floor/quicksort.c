@@ -1,5 +1,5 @@
-/* quicksort.c: `troupe bench savina.quicksort` as plain sequential C: the C library's sort, which the program's actors use
- * for their last parts, too. */
+/* quicksort.c: `troupe bench savina.quicksort` as plain sequential C: the C library's sort, which the program's actors
+ * use for their last parts, too. */
 #include "sorting.h"
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* radixsort.c: `troupe bench savina.radixsort` as plain sequential C: for each bit, values without it before those with it,
- * from one array into another. */
+/* radixsort.c: `troupe bench savina.radixsort` as plain sequential C: for each bit, values without it before those with
+ * it, from one array into another. */
 #include "sorting.h"
 
 static void pass(const uint64_t *from, uint64_t *to, uint64_t n, uint64_t bit)

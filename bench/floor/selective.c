@@ -1,5 +1,6 @@
-/* selective.c: the floor of `troupe bench selective`: 1,000 calls by a client whose mailbox holds n messages that it does
- * not want yet. A reply comes to a slot of its own, so nobody looks at the n; they are there in their order afterwards. */
+/* selective.c: the floor of `troupe bench selective`: 1,000 calls by a client whose mailbox holds n messages that it
+ * does not want yet. A reply comes to a slot of its own, so nobody looks at the n; they are there in their order
+ * afterwards. */
 #include "calls.h"
 
 enum { FIRST = 1, UNWANTED, CALLS = 1000 };

@@ -1,5 +1,5 @@
-/* sieve.c: `troupe bench savina.sieve` as plain sequential C: each candidate is divided by the primes found so far, as its
- * filters do, in one array. (A sieve that crosses out multiples is another computation.) */
+/* sieve.c: `troupe bench savina.sieve` as plain sequential C: each candidate is divided by the primes found so far, as
+ * its filters do, in one array. (A sieve that crosses out multiples is another computation.) */
 #include "../savina/kernels.h"
 #include "program.h"
 

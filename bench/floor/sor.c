@@ -1,4 +1,5 @@
-/* sor.c: `troupe bench savina.sor` as plain sequential C: the points of one colour after those of the other, in place. */
+/* sor.c: `troupe bench savina.sor` as plain sequential C: the points of one colour after those of the other, in
+ * place. */
 #include "../savina/kernels.h"
 #include "program.h"
 

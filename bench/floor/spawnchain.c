@@ -1,4 +1,5 @@
-/* spawnchain.c: the floor of `troupe bench spawnchain`: an actor spawns its successor, passes a counter, ends; n deep. */
+/* spawnchain.c: the floor of `troupe bench spawnchain`: an actor spawns its successor, passes a counter, ends; n
+ * deep. */
 #include "floor.h"
 
 enum { COUNT = 1 };

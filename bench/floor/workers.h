@@ -1,5 +1,5 @@
-/* workers.h: messages on several cores without a runtime: a process for each worker, with a share of the work and nothing
- * in common with the others. It is the least that spreading independent work costs. */
+/* workers.h: messages on several cores without a runtime: a process for each worker, with a share of the work and
+ * nothing in common with the others. It is the least that spreading independent work costs. */
 #ifndef TROUPE_BENCH_FLOOR_WORKERS_H
 #define TROUPE_BENCH_FLOOR_WORKERS_H
 

@@ -69,7 +69,8 @@ static bool counts(const struct generator *generator, int64_t planned_ns)
     return planned_ns >= generator->plan->warm_ns;
 }
 
-/* Sends the next planned request on a free connection. A request is small and the connection is empty: it goes whole. */
+/* Sends the next planned request on a free connection. A request is small and the connection is empty: it goes
+ * whole. */
 static bool send_one(struct generator *generator)
 {
     struct connection *connection = &generator->connections[generator->free[--generator->free_count]];

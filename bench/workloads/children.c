@@ -1,9 +1,10 @@
-/* children.c: the workload children: what one EXIT, one start_child and one terminate_child by pid cost a supervisor, with few
- * children and with many.
+/* children.c: the workload children: what one EXIT, one start_child and one terminate_child by pid cost a supervisor,
+ * with few children and with many.
  *
- * Two supervisors of the kind simple_one_for_one stand side by side, and batches alternate between them, so that whatever else the
- * machine does meets both. A figure is the median of its batches' means. An EXIT: from the kill to the announcement of the new
- * child; victims are spread over all children, so that among many they are as cold as they would be. */
+ * Two supervisors of the kind simple_one_for_one stand side by side, and batches alternate between them, so that
+ * whatever else the machine does meets both. A figure is the median of its batches' means. An EXIT: from the kill to
+ * the announcement of the new child; victims are spread over all children, so that among many they are as cold as they
+ * would be. */
 #include "workloads.h"
 
 #include <stdlib.h>

@@ -84,7 +84,8 @@ enum { TR_IGNORE = 0x54520001 };
 TR_API TR_MUST_CHECK int tr_stop(tr_reason reason);
 /* The disposition: run `ended`, then send the reply, then exit with the reason. */
 TR_API TR_MUST_CHECK int tr_stop_reply(tr_reason reason, tr_from from, const void *body, size_t size);
-/* The disposition: go on, with a timeout. ms >= 0 or TR_INFINITY; else TR_EINVAL, which ends the process if returned. */
+/* The disposition: go on, with a timeout. ms >= 0 or TR_INFINITY; else TR_EINVAL, which ends the process if
+ * returned. */
 TR_API TR_MUST_CHECK int tr_idle(int64_t ms);
 /* The disposition: go on with this message first (body copied). TR_EINVAL: tag < 1; TR_ENOMEM: these end the process if
  * returned. */

@@ -47,8 +47,8 @@ TR_API const void *tr_body(const tr_msg *message);
 TR_API const void *tr_expect(const tr_msg *message, size_t size);
 /* The body as a string; a body without a NUL inside its size ends the caller with TR_WHY_UNEXPECTED. */
 TR_API const char *tr_string(const tr_msg *message);
-/* Who sent it (nobody: a foreign thread; of its call: a pid that means the thread, and that is dead to all but tr_reply);
- * of EXIT and DOWN: who ended. */
+/* Who sent it (nobody: a foreign thread; of its call: a pid that means the thread, and that is dead to all but
+ * tr_reply); of EXIT and DOWN: who ended. */
 TR_API tr_pid tr_sender(const tr_msg *message);
 /* Of EXIT and DOWN: why; NULL for others. Valid as long as the message. */
 TR_API const tr_reason *tr_reason_of(const tr_msg *message);

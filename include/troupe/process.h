@@ -7,8 +7,8 @@
  * tr_monitor, tr_monitor_alias, tr_trap_exit and tr_exit_signal; and each message boundary. Not tr_demonitor, tr_alias,
  * tr_unalias, nor what only reads.
  *
- * Threads. What is not marked "Any thread" is for processes. On a foreign thread (not the runtime's) it ends the program
- * with a line that names the function, unless something else stands here. */
+ * Threads. What is not marked "Any thread" is for processes. On a foreign thread (not the runtime's) it ends the
+ * program with a line that names the function, unless something else stands here. */
 #ifndef TROUPE_PROCESS_H
 #define TROUPE_PROCESS_H
 

@@ -54,8 +54,8 @@ typedef struct tr_config {
 /* Runs a supervision tree until SIGTERM, SIGINT or the root's end; then children are stopped in order, and everything
  * is released. For main's return: 0 after a signal or a clean end, 1 otherwise: also when the root gives up because its
  * children failed too often, and when it could not start (the reason goes to stderr). Installs handlers for SIGTERM and
- * SIGINT while it runs and puts back what it found; a second SIGTERM or SIGINT, 250 ms after the first or later, ends the
- * program at once. Not from a process. */
+ * SIGINT while it runs and puts back what it found; a second SIGTERM or SIGINT, 250 ms after the first or later, ends
+ * the program at once. Not from a process. */
 struct tr_supervisor;
 TR_API int tr_run(const struct tr_supervisor *root);
 /* tr_run with settings. */

@@ -15,8 +15,8 @@
  *
  * A run fails if the program returns other than 0, a check fails (tr_sim_fail, abort, an assertion, a fatal signal), if
  * nobody can go on (a deadlock: who waits for what is printed), if a thread or a simulated descriptor is left, or at a
- * limit. A failed run prints its seed and the line that runs it again, in one process, so that the same line works under
- * gdb.
+ * limit. A failed run prints its seed and the line that runs it again, in one process, so that the same line works
+ * under gdb.
  *
  * Sockets (troupe/socket.h) are Troupe's own code over simulated connections: servers and clients are processes of the
  * one program, and every tcp:// address is the program itself; what nobody listens at is refused. A connection is a
@@ -24,12 +24,12 @@
  * latency of its own; refusals, half-closes, ends, resets. Latency (none to 20 ms on the average) and size of buffers
  * (512 bytes to 256 KB) are the seed's.
  *
- * A unix:// address is the program itself, too. Its directory is the system's and must be there; the socket in it is the
- * simulator's, so that the directory does not show it, but a path that a file or a socket has is in use, and one whose
- * listener is gone stays until it is removed. No network is between the ends: connections are made or refused at once,
- * what is sent has arrived, and no fault of the network, delay or partition concerns them; the size of buffers is the
- * seed's. Opening a connection to a socket of the system's, or by a symbolic link to a socket, or an address without a
- * path fails the run.
+ * A unix:// address is the program itself, too. Its directory is the system's and must be there; the socket in it is
+ * the simulator's, so that the directory does not show it, but a path that a file or a socket has is in use, and one
+ * whose listener is gone stays until it is removed. No network is between the ends: connections are made or refused at
+ * once, what is sent has arrived, and no fault of the network, delay or partition concerns them; the size of buffers is
+ * the seed's. Opening a connection to a socket of the system's, or by a symbolic link to a socket, or an address
+ * without a path fails the run.
  *
  * What a network does to packets, a stream shows as time: one that is lost, or overtaken, is sent again or waited for,
  * and what comes behind it on the same connection waits, too. So there are no faults for loss and reordering: a delay
@@ -121,8 +121,8 @@ typedef struct tr_sim_case {
     void (*each)(const tr_sim_result *result, void *arg); /* after each run that passed, in the sweep's process; NULL */
 } tr_sim_case;
 
-/* Runs the program once, in this process, and fills *result (may be NULL). Returns what the program returned; a run that
- * fails otherwise ends the process by SIGABRT. Not inside a run; threads of the system see nothing of it. */
+/* Runs the program once, in this process, and fills *result (may be NULL). Returns what the program returned; a run
+ * that fails otherwise ends the process by SIGABRT. Not inside a run; threads of the system see nothing of it. */
 TR_API int tr_sim_run(const tr_sim_options *options, int (*program)(void *arg), void *arg, tr_sim_result *result);
 /* The same in a process of its own, so that nothing ends the caller: TR_OK if it passed; TR_ECALLBACK and
  * result->failure if not; TR_ELIMIT if there is no process to be had. */
@@ -173,8 +173,8 @@ TR_API void tr_sim_note(const char *text, uint64_t number);
 TR_API TR_MUST_CHECK int tr_sim_thread_start(void (*entry)(void *arg), void *arg);
 /* Waits until it has ended. */
 TR_API void tr_sim_thread_join(int thread);
-/* Resets connections, at both ends: those of this port, the listener's or the client's own (tr_socket_port); 0: all. How
- * many there were. Neither this nor the next ones concern Unix sockets. */
+/* Resets connections, at both ends: those of this port, the listener's or the client's own (tr_socket_port); 0: all.
+ * How many there were. Neither this nor the next ones concern Unix sockets. */
 TR_API int tr_sim_link_cut(int port);
 /* What is sent from now on over connections of this port (0: all) takes so much longer; 0: no longer. */
 TR_API void tr_sim_link_delay(int port, int64_t delay_ns);

@@ -2,15 +2,15 @@
  *
  * A socket belongs to a process and is closed at its end. Addresses: "tcp://127.0.0.1:7000", "tcp://[::1]:7000",
  * "tcp://0.0.0.0:7000" (all interfaces), "unix:///path/to/socket"; port 0 lets the system choose. Only the owner may
- * use a socket: TR_EINVAL otherwise; a closed one is TR_EEND. After TR_EIO tr_socket_error tells the system's number, and
- * tr_last_reason, as which tr_must ends the caller, its text: "Address already in use (tcp://127.0.0.1:7000)". A peer that
- * is gone is an error, never a SIGPIPE. Any call that opens or waits may return TR_ENOMEM. On a foreign thread:
- * TR_EFOREIGN.
+ * use a socket: TR_EINVAL otherwise; a closed one is TR_EEND. After TR_EIO tr_socket_error tells the system's number,
+ * and tr_last_reason, as which tr_must ends the caller, its text: "Address already in use (tcp://127.0.0.1:7000)". A
+ * peer that is gone is an error, never a SIGPIPE. Any call that opens or waits may return TR_ENOMEM. On a foreign
+ * thread: TR_EFOREIGN.
  *
  * TCP_NODELAY is on: what is written goes out at once, so write a reply in one piece.
  *
- * A process may be told of a connection before it is given to it: as long as nobody has used the connection, its tr_read and
- * tr_write wait for the gift, within their timeout. */
+ * A process may be told of a connection before it is given to it: as long as nobody has used the connection, its
+ * tr_read and tr_write wait for the gift, within their timeout. */
 #ifndef TROUPE_SOCKET_H
 #define TROUPE_SOCKET_H
 
@@ -20,9 +20,10 @@
 extern "C" {
 #endif
 
-/* Listens. TR_EINVAL: a bad address; TR_ELIMIT: no descriptor left; TR_EIO: for example the address is in use; *listener
- * is then no socket, and good for tr_socket_error only. A Unix socket's path goes with the listener; one at which nobody
- * listens any more is taken over, by one of those who try at once: a file beside it, PATH.troupe-lock, guards it meanwhile. */
+/* Listens. TR_EINVAL: a bad address; TR_ELIMIT: no descriptor left; TR_EIO: for example the address is in use;
+ * *listener is then no socket, and good for tr_socket_error only. A Unix socket's path goes with the listener; one at
+ * which nobody listens any more is taken over, by one of those who try at once: a file beside it, PATH.troupe-lock,
+ * guards it meanwhile. */
 TR_API TR_MUST_CHECK int tr_listen(const char *address, tr_socket *listener);
 /* Waits for a connection, the caller's. Out of descriptors it waits, without spinning, until one is free or time is up
  * (then TR_ELIMIT). TR_ETIMEDOUT. Blocks. */

@@ -82,8 +82,8 @@ static void failing_change(void)
 }
 TEST(gen_server_late, a_change_that_fails_leaves_the_timeout) { run(failing_change); }
 
-/* The first timeout is due while a message waits: what it leaves in the mailbox is not the second one's, which the message
- * behind it cancels. */
+/* The first timeout is due while a message waits: what it leaves in the mailbox is not the second one's, which the
+ * message behind it cancels. */
 static void stale_timeout(void)
 {
     tr_pid pid = start_late();

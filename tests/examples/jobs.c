@@ -1,6 +1,6 @@
-/* jobs.c: a job queue. A job is a call that is answered when the job is done, so who asks for one waits for it. Workers are
- * temporary children of a dynamic supervisor and are watched by the queue; what they found travels with their end. A job whose
- * worker crashes or takes too long is tried again by a fresh one. */
+/* jobs.c: a job queue. A job is a call that is answered when the job is done, so who asks for one waits for it. Workers
+ * are temporary children of a dynamic supervisor and are watched by the queue; what they found travels with their end.
+ * A job whose worker crashes or takes too long is tried again by a fresh one. */
 #include <stdio.h>
 #include <string.h>
 #include <troupe/troupe.h>

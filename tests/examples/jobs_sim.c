@@ -1,7 +1,7 @@
-/* jobs_sim.c: the job queue of jobs.c in simulation: clients ask for jobs while workers and the queue crash at any message.
- * Whatever happens, each call ends, and a job that can be done is done: two crashes leave it a third try. Leave
- * `queue->running--` out in jobs.c, and it says under which seed a call waits for ever, and the line that runs this again,
- * also under gdb. */
+/* jobs_sim.c: the job queue of jobs.c in simulation: clients ask for jobs while workers and the queue crash at any
+ * message. Whatever happens, each call ends, and a job that can be done is done: two crashes leave it a third try.
+ * Leave `queue->running--` out in jobs.c, and it says under which seed a call waits for ever, and the line that runs
+ * this again, also under gdb. */
 #define main jobs_main
 #include "jobs.c" /* NOLINT(bugprone-suspicious-include): the service as it is, but for its main */
 #undef main

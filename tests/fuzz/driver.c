@@ -1,6 +1,6 @@
-/* driver.c: main of a fuzz target where there is no libFuzzer: FILE-OR-FOLDER [COUNT [SEED]]: runs the inputs, then COUNT
- * random mutations of them (none by default). An input that ends the program is left in ./fuzz-failed-input, and the
- * line that repeats it is printed first. */
+/* driver.c: main of a fuzz target where there is no libFuzzer: FILE-OR-FOLDER [COUNT [SEED]]: runs the inputs, then
+ * COUNT random mutations of them (none by default). An input that ends the program is left in ./fuzz-failed-input, and
+ * the line that repeats it is printed first. */
 #include "fuzz.h"
 
 #include <dirent.h>

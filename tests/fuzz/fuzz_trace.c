@@ -1,5 +1,5 @@
-/* fuzz_trace.c: dumps of the flight recorder, as `troupe record -d` reads them: any file gives a complaint or JSON whose
- * brackets and quotes are in balance. */
+/* fuzz_trace.c: dumps of the flight recorder, as `troupe record -d` reads them: any file gives a complaint or JSON
+ * whose brackets and quotes are in balance. */
 #include "fuzz.h"
 
 #include "../../tools/troupe/perfetto.h"

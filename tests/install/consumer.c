@@ -1,5 +1,6 @@
-/* consumer.c: a user's program: one process sends itself a message through the installed library. Its own names are such as the
- * library uses inside: they must not clash, and not be called by it. FOUND_VERSION is what pkg-config or find_package said. */
+/* consumer.c: a user's program: one process sends itself a message through the installed library. Its own names are
+ * such as the library uses inside: they must not clash, and not be called by it. FOUND_VERSION is what pkg-config or
+ * find_package said. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* consumer_sim.c: a user's program in simulation, through the installed library, under a few seeds. Its own names are such as the
- * library uses inside: they must not clash, and not be called by it. */
+/* consumer_sim.c: a user's program in simulation, through the installed library, under a few seeds. Its own names are
+ * such as the library uses inside: they must not clash, and not be called by it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <troupe/sim.h>

@@ -1,5 +1,5 @@
-/* calls_commands.h: the commands that ask and answer: each is worked out by the model first, and carried out if what comes
- * of it is clear. */
+/* calls_commands.h: the commands that ask and answer: each is worked out by the model first, and carried out if what
+ * comes of it is clear. */
 #ifndef TROUPE_TESTS_MODEL_BASED_CALLS_COMMANDS_H
 #define TROUPE_TESTS_MODEL_BASED_CALLS_COMMANDS_H
 

@@ -1,6 +1,7 @@
 /* calls_model.c: gen_server's calls: with and without a timeout, by pid and by name, answered at once, late, twice, by
- * somebody else or never, from inside handlers and from foreign threads, to several servers at once; servers that stop, crash, are busy, suspended, dead; casts, asynchronous
- * requests, continues and timeouts between them (GS-07 to GS-36, SYS-01, SYS-02).
+ * somebody else or never, from inside handlers and from foreign threads, to several servers at once; servers that stop,
+ * crash, are busy, suspended, dead; casts, asynchronous requests, continues and timeouts between them (GS-07 to GS-36,
+ * SYS-01, SYS-02).
  *
  * A command is first worked out by the model. If what comes of it depends on the scheduler (calls_world.h), it is taken
  * back and nothing happens; else it is carried out, and what every server has seen, what every caller was told, who has

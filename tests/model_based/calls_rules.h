@@ -1,4 +1,5 @@
-/* calls_rules.h: what a server of calls_world.h does with what it gets, one message after another, until nothing moves. */
+/* calls_rules.h: what a server of calls_world.h does with what it gets, one message after another, until nothing
+ * moves. */
 #ifndef TROUPE_TESTS_MODEL_BASED_CALLS_RULES_H
 #define TROUPE_TESTS_MODEL_BASED_CALLS_RULES_H
 

@@ -1,5 +1,5 @@
-/* calls_threads.h: callers that are foreign threads: each has a process that takes the driver's orders in its place, as a
- * puppet does, and hands them to the thread, which carries them out and answers the driver. */
+/* calls_threads.h: callers that are foreign threads: each has a process that takes the driver's orders in its place, as
+ * a puppet does, and hands them to the thread, which carries them out and answers the driver. */
 #ifndef TROUPE_TESTS_MODEL_BASED_CALLS_THREADS_H
 #define TROUPE_TESTS_MODEL_BASED_CALLS_THREADS_H
 

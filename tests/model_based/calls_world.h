@@ -1,5 +1,5 @@
-/* calls_world.h: the model of servers and of those who call them: who waits for whose answer, what lies in which mailbox,
- * and what a request leads to (GS-07 to GS-36, SYS-01, SYS-02).
+/* calls_world.h: the model of servers and of those who call them: who waits for whose answer, what lies in which
+ * mailbox, and what a request leads to (GS-07 to GS-36, SYS-01, SYS-02).
  *
  * A command's consequences are worked out until nothing moves any more: one server after another takes a message. Where
  * several could, each must keep to itself: if one of them then reaches for another server, the order is the scheduler's
@@ -314,7 +314,8 @@ static void link_breaks(int server, const tr_reason *reason)
     }
 }
 
-/* Whether the server would end before it has taken its part of the multi-call that begins: perhaps before that is sent. */
+/* Whether the server would end before it has taken its part of the multi-call that begins: perhaps before that is
+ * sent. */
 static bool ends_too_early(const struct server *server)
 {
     for (int i = 0; world.sending != NONE && i < PARTS; i++)

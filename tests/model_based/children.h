@@ -1,5 +1,5 @@
-/* children.h: the starts and ends of children: those that a command must lead to by the model, those that the children have
- * written down, and the ends that the driver must have heard of. */
+/* children.h: the starts and ends of children: those that a command must lead to by the model, those that the children
+ * have written down, and the ends that the driver must have heard of. */
 #ifndef TROUPE_TESTS_MODEL_BASED_CHILDREN_H
 #define TROUPE_TESTS_MODEL_BASED_CHILDREN_H
 

@@ -1,5 +1,5 @@
-/* links_world.h: the model of links, monitors and aliases: who must live, be linked, watch, and have which messages; and
- * how that is compared with what is so. */
+/* links_world.h: the model of links, monitors and aliases: who must live, be linked, watch, and have which messages;
+ * and how that is compared with what is so. */
 #ifndef TROUPE_TESTS_MODEL_BASED_LINKS_WORLD_H
 #define TROUPE_TESTS_MODEL_BASED_LINKS_WORLD_H
 

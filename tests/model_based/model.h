@@ -1,5 +1,5 @@
-/* model.h: model-based tests: random commands for the runtime, and beside it a sequential model that says what must come
- * of each.
+/* model.h: model-based tests: random commands for the runtime, and beside it a sequential model that says what must
+ * come of each.
  *
  *     model_links seed=7 commands=1000000 workers=8        a longer run
  *     model_links workers=8 script=- <<'END'               what a failed run prints: the shortest script that fails

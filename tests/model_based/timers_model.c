@@ -1,8 +1,8 @@
-/* timers_model.c: timers: long ones that are read, cancelled by anybody and end with their receiver, and short ones that
- * fire (TMR-01 to TMR-08).
+/* timers_model.c: timers: long ones that are read, cancelled by anybody and end with their receiver, and short ones
+ * that fire (TMR-01 to TMR-08).
  *
- * A long timer is due in hours: it fires in no script. A short one is due in 0 to 2 ms, and the driver waits for what it
- * sends before it does anything else. Only those of a pair are under way at once, for one receiver: one due at once,
+ * A long timer is due in hours: it fires in no script. A short one is due in 0 to 2 ms, and the driver waits for what
+ * it sends before it does anything else. Only those of a pair are under way at once, for one receiver: one due at once,
  * and one that is set after it and due in 2 ms, so that they arrive in the order in which they were set. */
 #include "puppet.h"
 
@@ -149,7 +149,8 @@ static tr_timer set(tr_pid to, int kind, int64_t ms, bool by_puppet, int64_t wor
     return order.timer;
 }
 
-/* One that was in the slot before is left alone: it goes with its receiver, or is cancelled here if it is the driver's. */
+/* One that was in the slot before is left alone: it goes with its receiver, or is cancelled here if it is the
+ * driver's. */
 static void set_long(struct timer *timer, int to, int kind, int hours, bool by_puppet)
 {
     int64_t due_ms = (int64_t)(hours + 2) * HOUR_MS;

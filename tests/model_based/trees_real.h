@@ -227,7 +227,8 @@ static void look(int slot)
             look(node->entries[i]);
 }
 
-/* Waits until this supervisor has done what the ends of its children lead to, or has ended of it; then the one above. */
+/* Waits until this supervisor has done what the ends of its children lead to, or has ended of it; then the one
+ * above. */
 static void await_reactions(int slot)
 {
     for (; slot != NONE; slot = nodes[slot].spec.parent)

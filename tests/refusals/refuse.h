@@ -6,8 +6,8 @@
  *     REFUSE_AFTER(listen, 3, 1, ENOBUFS) three more go through before
  *     CHECK_EQ(REFUSED(listen), 1);       it has
  *
- * The linker puts __wrap_NAME in the place of the C library's NAME (--wrap: tools/cmake/tests.cmake reads the lines that
- * begin with WRAP), in the runtime and in the test alike. All threads' calls count. */
+ * The linker puts __wrap_NAME in the place of the C library's NAME (--wrap: tools/cmake/tests.cmake reads the lines
+ * that begin with WRAP), in the runtime and in the test alike. All threads' calls count. */
 #ifndef TROUPE_TESTS_REFUSALS_REFUSE_H
 #define TROUPE_TESTS_REFUSALS_REFUSE_H
 

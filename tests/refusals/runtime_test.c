@@ -1,5 +1,5 @@
-/* runtime_test.c: a whole runtime that is refused something: memory at each request of its start, main program and stop,
- * threads, descriptors, barriers; and main programs that are stopped, signalled or held up at odd moments. */
+/* runtime_test.c: a whole runtime that is refused something: memory at each request of its start, main program and
+ * stop, threads, descriptors, barriers; and main programs that are stopped, signalled or held up at odd moments. */
 #include "refuse.h"
 
 #include "memory/pool.h"

@@ -1,5 +1,5 @@
-/* sockets_active_test.c: what the system may say to sockets in active mode: interrupted calls, errors, and no memory for what
- * arrives. */
+/* sockets_active_test.c: what the system may say to sockets in active mode: interrupted calls, errors, and no memory
+ * for what arrives. */
 #include "socket_run.h"
 
 #include "memory/pool.h"

@@ -251,7 +251,8 @@ static void memory_body(const tr_msg *unused)
         CHECK(status == TR_OK || status == TR_ENOMEM || status == TR_ELIMIT);
     }
     refusals += tries - 1;
-    /* another thread may have been refused instead, once; where blocks do not count there may be no need for a mapping */
+    /* another thread may have been refused instead, once; where blocks do not count there may be no need for a
+     * mapping */
     CHECK(refusals > 0 || !POOL_COUNTS);
     REFUSE(lstat, 1, ENOENT);
     tr_close(listener);

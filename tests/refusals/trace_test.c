@@ -1,5 +1,5 @@
-/* trace_test.c: the flight recorder without memory, on a full disk, with settings that make no sense; and what it prints
- * of events that make none. */
+/* trace_test.c: the flight recorder without memory, on a full disk, with settings that make no sense; and what it
+ * prints of events that make none. */
 #include "refuse.h"
 #include "simulator/said.h"
 

@@ -1,6 +1,6 @@
-/* argument_test.c: what every function says to arguments that it does not take, to a foreign thread, and where no runtime
- * runs: an error or nobody, never an effect. What a process must not do at all ends the program with a line that says
- * so. */
+/* argument_test.c: what every function says to arguments that it does not take, to a foreign thread, and where no
+ * runtime runs: an error or nobody, never an effect. What a process must not do at all ends the program with a line
+ * that says so. */
 #include "support.h"
 
 #include <sys/wait.h>

@@ -1,4 +1,5 @@
-/* bound.h: a server whose mailbox has a bound: it counts WORDs, and can be held in a callback while its mailbox fills. */
+/* bound.h: a server whose mailbox has a bound: it counts WORDs, and can be held in a callback while its mailbox
+ * fills. */
 #ifndef TROUPE_TESTS_RULES_BOUND_H
 #define TROUPE_TESTS_RULES_BOUND_H
 

@@ -1,4 +1,5 @@
-/* bound_drop_test.c: bounded mailboxes that drop the oldest message: which one that is, whatever the receiver has looked at. */
+/* bound_drop_test.c: bounded mailboxes that drop the oldest message: which one that is, whatever the receiver has
+ * looked at. */
 #include "bound.h"
 
 #include <time.h>

@@ -1,5 +1,5 @@
-/* bound_test.c: bounded mailboxes (D13): the policies but for the one that forgets (bound_drop_test.c), exact accounting, and
- * what is never refused. */
+/* bound_test.c: bounded mailboxes (D13): the policies but for the one that forgets (bound_drop_test.c), exact
+ * accounting, and what is never refused. */
 #include "bound.h"
 
 #include <time.h>

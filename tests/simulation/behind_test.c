@@ -1,6 +1,6 @@
-/* behind_test.c: what stands in a mailbox behind a sender that is held up between its two stores (D4). It has been sent,
- * so whoever looks for it finds it: a receive without waiting, an exit signal to oneself, what came before an answer,
- * a DOWN or a reply that a demonitor or unalias was too late for. */
+/* behind_test.c: what stands in a mailbox behind a sender that is held up between its two stores (D4). It has been
+ * sent, so whoever looks for it finds it: a receive without waiting, an exit signal to oneself, what came before an
+ * answer, a DOWN or a reply that a demonitor or unalias was too late for. */
 #include "simulation/simulate.h"
 
 /* Threads wait in the middle of what they do. */

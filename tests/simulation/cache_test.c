@@ -1,5 +1,5 @@
-/* cache_test.c: the cache of bench/services, all of it but its main, and clients that speak its protocol, over simulated
- * connections: what it answers while shards crash, connections are cut and SIGTERM comes. */
+/* cache_test.c: the cache of bench/services, all of it but its main, and clients that speak its protocol, over
+ * simulated connections: what it answers while shards crash, connections are cut and SIGTERM comes. */
 #include "simulation/streams.h"
 
 #include "../../bench/services/cache/clients.h"

@@ -1,6 +1,6 @@
 /* fair_test.c: who may run goes on, whatever the others do: more processes that are never idle than a worker's ring
- * holds, beside foreign threads, timers and connections. Who waits in vain is a run that reaches its limit of steps, for
- * the others never end by themselves. */
+ * holds, beside foreign threads, timers and connections. Who waits in vain is a run that reaches its limit of steps,
+ * for the others never end by themselves. */
 #include "simulation/streams.h"
 
 #include <time.h>

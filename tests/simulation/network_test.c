@@ -1,5 +1,5 @@
-/* network_test.c: a network that misbehaves: delays, cuts, partitions, no descriptors; and what services over it promise
- * all the same. */
+/* network_test.c: a network that misbehaves: delays, cuts, partitions, no descriptors; and what services over it
+ * promise all the same. */
 #include "simulation/streams.h"
 
 /* ---- explicit cuts and partitions */

@@ -16,8 +16,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What ctest runs of each test: so many seeds, or as many as fit into so many steps: both are the same on every machine.
- * With TR_SIM_SEEDS the steps are not limited. */
+/* What ctest runs of each test: so many seeds, or as many as fit into so many steps: both are the same on every
+ * machine. With TR_SIM_SEEDS the steps are not limited. */
 enum { SIM_SEEDS = 200, SIM_STEPS = 8000000, SIM_BATCH = 100 };
 
 static struct harness_test *first;

@@ -5,8 +5,9 @@
  *         simulate(2, body);
  *     }
  *
- * (TEST where there are none.) `simulate` runs the body as the root process, by tr_main, on so many virtual workers (0: 1 to 4, by the seed). Faults
- * happen between inject(true) and inject(false). What the cases cause on purpose is not logged. */
+ * (TEST where there are none.) `simulate` runs the body as the root process, by tr_main, on so many virtual workers (0:
+ * 1 to 4, by the seed). Faults happen between inject(true) and inject(false). What the cases cause on purpose is not
+ * logged. */
 #ifndef TROUPE_TESTS_SIMULATION_SIMULATE_H
 #define TROUPE_TESTS_SIMULATION_SIMULATE_H
 

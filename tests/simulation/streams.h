@@ -1,5 +1,5 @@
-/* streams.h: what the cases with sockets share. All waits are without limit: who waits in vain is a deadlock, which fails
- * the run. */
+/* streams.h: what the cases with sockets share. All waits are without limit: who waits in vain is a deadlock, which
+ * fails the run. */
 #ifndef TROUPE_TESTS_SIMULATION_STREAMS_H
 #define TROUPE_TESTS_SIMULATION_STREAMS_H
 

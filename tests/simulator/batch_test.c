@@ -1,5 +1,5 @@
-/* batch_test.c: several runs in one process: what is said of the one that fails, and what a process that can't do them all
- * leaves undone. That each run is what it is alone: tests/simulation/batches.c. */
+/* batch_test.c: several runs in one process: what is said of the one that fails, and what a process that can't do them
+ * all leaves undone. That each run is what it is alone: tests/simulation/batches.c. */
 #include "refusals/refuse.h"
 #include "simulator/said.h"
 

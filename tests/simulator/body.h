@@ -1,5 +1,5 @@
-/* body.h: a body that runs in simulation: under some seeds, where all that it checks must hold; or once, where the run must
- * fail and say why. */
+/* body.h: a body that runs in simulation: under some seeds, where all that it checks must hold; or once, where the run
+ * must fail and say why. */
 #ifndef TROUPE_TESTS_SIMULATOR_BODY_H
 #define TROUPE_TESTS_SIMULATOR_BODY_H
 

@@ -1,5 +1,5 @@
-/* descriptors_test.c: simulated event counters, timers and epoll sets; the system's own descriptors stay the system's. Misuse fails
- * the run and is named. */
+/* descriptors_test.c: simulated event counters, timers and epoll sets; the system's own descriptors stay the system's.
+ * Misuse fails the run and is named. */
 #include "simulator/body.h"
 
 #include "sim/net.h"

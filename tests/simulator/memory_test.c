@@ -1,5 +1,5 @@
-/* memory_test.c: mappings that are kept from run to run: each reads as zero when it is lent again, guards stay guards, and
- * what can't be kept is the system's. */
+/* memory_test.c: mappings that are kept from run to run: each reads as zero when it is lent again, guards stay guards,
+ * and what can't be kept is the system's. */
 #include "refusals/refuse.h"
 
 #include "sim/machine.h"

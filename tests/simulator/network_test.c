@@ -1,5 +1,5 @@
-/* network_test.c: simulated sockets whose calls wait, whose ends cross each other, on a network with conditions, and without
- * memory. */
+/* network_test.c: simulated sockets whose calls wait, whose ends cross each other, on a network with conditions, and
+ * without memory. */
 #include "refusals/refuse.h"
 #include "simulator/system_calls.h"
 

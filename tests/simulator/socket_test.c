@@ -1,5 +1,5 @@
-/* socket_test.c: the calls on TCP's sockets: what they say of misuse, of names, and in each state of a socket, in simulation
- * as on Linux; and what the simulation has not, which fails the run by name. */
+/* socket_test.c: the calls on TCP's sockets: what they say of misuse, of names, and in each state of a socket, in
+ * simulation as on Linux; and what the simulation has not, which fails the run by name. */
 #include "simulator/system_calls.h"
 
 #include <netinet/tcp.h>

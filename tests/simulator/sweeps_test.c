@@ -1,5 +1,5 @@
-/* sweeps_test.c: how runs that fail are run again: scripts of the faults that there were, and sweeps over seeds, which shrink
- * them and print the line that repeats the run. */
+/* sweeps_test.c: how runs that fail are run again: scripts of the faults that there were, and sweeps over seeds, which
+ * shrink them and print the line that repeats the run. */
 #include "refusals/refuse.h"
 #include "simulator/program.h"
 #include "simulator/said.h"

@@ -1,6 +1,6 @@
-/* system_test.c: the calls that the simulator stands in for, but for threads (threads_test.c), descriptors (descriptors_test.c)
- * and sockets: they do what the system's do, as far as the runtime uses them, and what it does not use, or must not do,
- * fails the run by name. */
+/* system_test.c: the calls that the simulator stands in for, but for threads (threads_test.c), descriptors
+ * (descriptors_test.c) and sockets: they do what the system's do, as far as the runtime uses them, and what it does not
+ * use, or must not do, fails the run by name. */
 #include "simulator/body.h"
 
 #include <errno.h>

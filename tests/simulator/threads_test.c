@@ -1,5 +1,5 @@
-/* threads_test.c: simulated threads, and what they wait for: locks, semaphores, grace periods, each other. Misuse fails the run
- * and is named; outside of a run there is one thread, which can't wait. */
+/* threads_test.c: simulated threads, and what they wait for: locks, semaphores, grace periods, each other. Misuse fails
+ * the run and is named; outside of a run there is one thread, which can't wait. */
 #include "refusals/refuse.h"
 #include "simulator/body.h"
 

@@ -1,4 +1,5 @@
-/* unix_calls.h: the calls on Unix sockets at paths in a directory of the test's own, the simulated ones or the system's. */
+/* unix_calls.h: the calls on Unix sockets at paths in a directory of the test's own, the simulated ones or the
+ * system's. */
 #ifndef TROUPE_TESTS_SIMULATOR_UNIX_CALLS_H
 #define TROUPE_TESTS_SIMULATOR_UNIX_CALLS_H
 

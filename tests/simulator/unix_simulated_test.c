@@ -1,5 +1,5 @@
-/* unix_simulated_test.c: Unix sockets in simulation alone: who waits, no network between the ends, no memory, and what the
- * simulation has not. */
+/* unix_simulated_test.c: Unix sockets in simulation alone: who waits, no network between the ends, no memory, and what
+ * the simulation has not. */
 #include "refusals/refuse.h"
 #include "simulator/unix_calls.h"
 

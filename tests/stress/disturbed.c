@@ -1,6 +1,6 @@
 /* disturbed.c: a mixed load with exact accounting while the system is unkind to the process: how=1 stops and continues
- * it at random, how=2 holds one worker in a signal's handler for two seconds, how=3 moves its threads from core to core,
- * how=4 gives it four times as many workers as cores; how=0, the default, all of them one after another.
+ * it at random, how=2 holds one worker in a signal's handler for two seconds, how=3 moves its threads from core to
+ * core, how=4 gives it four times as many workers as cores; how=0, the default, all of them one after another.
  *
  * Whatever happens: every call is answered once and rightly, every message arrives, every timer fires once and never
  * early, every child's end is told once. */
@@ -85,8 +85,8 @@ static void one_child(int code)
     MUST(!tr_demonitor(monitor, true));
 }
 
-/* The user's own code, for a moment. Nothing leaves the thread here. While somebody is to be held it sleeps a little, too:
- * only there does ThreadSanitizer let signals in. */
+/* The user's own code, for a moment. Nothing leaves the thread here. While somebody is to be held it sleeps a little,
+ * too: only there does ThreadSanitizer let signals in. */
 __attribute__((noinline)) static void compute(void)
 {
     in_user_code = 1;
@@ -253,8 +253,8 @@ static void run(enum how this_one, const char *what)
     MUST_EQ(sched_setaffinity(0, sizeof all, &all), 0); /* this thread was moved, too */
     printf("%s: %" PRId64 " rounds of calls\n", what, progress);
     MUST(progress > 0);
-    /* One is held in the middle of its code, the others go on; if there was but one, a spare does. (In the runtime's code
-     * it may have a lock that the others want: they wait for it, but nothing is lost.) */
+    /* One is held in the middle of its code, the others go on; if there was but one, a spare does. (In the runtime's
+     * code it may have a lock that the others want: they wait for it, but nothing is lost.) */
     MUST(how != HELD || hold_progress > 0);
 }
 

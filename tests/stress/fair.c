@@ -1,6 +1,6 @@
-/* fair.c: nobody is kept waiting for ever, on 1, 2, `workers` and 16 workers: pairs that talk without an end, more of them than a
- * ring holds; processes that only send to themselves; slow ones; sleepers; connections; a foreign thread that calls.
- * Nobody of them stops before all have had `turns`, so a run that ends shows it. */
+/* fair.c: nobody is kept waiting for ever, on 1, 2, `workers` and 16 workers: pairs that talk without an end, more of
+ * them than a ring holds; processes that only send to themselves; slow ones; sleepers; connections; a foreign thread
+ * that calls. Nobody of them stops before all have had `turns`, so a run that ends shows it. */
 #include "stress.h"
 
 #include <pthread.h>

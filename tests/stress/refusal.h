@@ -28,8 +28,8 @@ static bool run_once(void (*before_halt)(void))
     return status == TR_OK;
 }
 
-/* Runs child(n, onwards) in a process of its own, which returns ALL_DONE or SOME_REFUSED. False: nothing was refused any
- * more. */
+/* Runs child(n, onwards) in a process of its own, which returns ALL_DONE or SOME_REFUSED. False: nothing was refused
+ * any more. */
 static bool try_refusal(int (*child)(int64_t n, bool onwards), int64_t n, bool onwards)
 {
     int status;

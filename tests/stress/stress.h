@@ -282,8 +282,8 @@ UNUSED static size_t memory_now(void)
 }
 
 /* Memory did not grow from the first half to the second, beyond what pools keep once all workers have been busy: some
- * slabs each, wherever they lie in chunks of 2 MB. Measured: at most 14 MB more on 1 to 16 workers, 22 MB where ten threads
- * wanted each core; some chunks on top.
+ * slabs each, wherever they lie in chunks of 2 MB. Measured: at most 14 MB more on 1 to 16 workers, 22 MB where ten
+ * threads wanted each core; some chunks on top.
  * For loads without peaks: after a peak, what is still in use lies in many chunks, whose other pages went back to the
  * system, but which count. (What is lost for good, to the block, is must_free_all_but's to say, for any load.) */
 UNUSED static void must_be_flat(size_t first, size_t second)

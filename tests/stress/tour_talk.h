@@ -1,4 +1,5 @@
-/* tour_talk.h: the tour's rules (what may be refused, and how that must look), and its parts about messages and calls. */
+/* tour_talk.h: the tour's rules (what may be refused, and how that must look), and its parts about messages and
+ * calls. */
 #ifndef TROUPE_TESTS_STRESS_TOUR_TALK_H
 #define TROUPE_TESTS_STRESS_TOUR_TALK_H
 

@@ -1,4 +1,5 @@
-/* bench_test.c: `troupe bench` itself (tools/troupe/bench.c), with workloads of this test's own in place of the list. */
+/* bench_test.c: `troupe bench` itself (tools/troupe/bench.c), with workloads of this test's own in place of the
+ * list. */
 #include "../../tools/troupe/bench.h"
 
 #include "../../bench/workloads/workload.h"

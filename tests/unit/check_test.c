@@ -1,4 +1,5 @@
-/* check_test.c: what a broken invariant and a misuse say, and that they end the process whatever becomes of what they say. */
+/* check_test.c: what a broken invariant and a misuse say, and that they end the process whatever becomes of what they
+ * say. */
 #include "harness.h"
 
 #include "base/check.h"

@@ -1,5 +1,5 @@
-/* fiber_keep_test.c: what a fiber keeps over a switch: registers, floating-point modes, a stack that can be unwound, also in a
- * signal's handler. */
+/* fiber_keep_test.c: what a fiber keeps over a switch: registers, floating-point modes, a stack that can be unwound,
+ * also in a signal's handler. */
 #include "fibers.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* fiber_threads_test.c: fibers on many threads: jobs wander over more threads than there are cores, and the pool with its
- * caches loses none. */
+/* fiber_threads_test.c: fibers on many threads: jobs wander over more threads than there are cores, and the pool with
+ * its caches loses none. */
 #include "fibers.h"
 
 #include "base/random.h"

@@ -1,4 +1,5 @@
-/* fibers.h: what the tests of fibers share: fibers of the test's own thread, and what they do when it does not matter. */
+/* fibers.h: what the tests of fibers share: fibers of the test's own thread, and what they do when it does not
+ * matter. */
 #ifndef TROUPE_TESTS_UNIT_FIBERS_H
 #define TROUPE_TESTS_UNIT_FIBERS_H
 

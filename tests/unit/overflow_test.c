@@ -1,4 +1,5 @@
-/* overflow_test.c: newest first for the owner, oldest first for others, who had its slice last, and nothing lost between them. */
+/* overflow_test.c: newest first for the owner, oldest first for others, who had its slice last, and nothing lost
+ * between them. */
 #include "harness.h"
 #include "queue/overflow.h"
 #include "queue/task.h"

@@ -1,5 +1,5 @@
-/* recorder.h: the flight recorder switched on with given settings, and its dump, for the tests of what is recorded and of
- * what becomes of it. */
+/* recorder.h: the flight recorder switched on with given settings, and its dump, for the tests of what is recorded and
+ * of what becomes of it. */
 #ifndef TROUPE_TESTS_UNIT_RECORDER_H
 #define TROUPE_TESTS_UNIT_RECORDER_H
 

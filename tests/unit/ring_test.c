@@ -1,5 +1,5 @@
-/* ring_test.c: a worker's run queue: first in, first out; full; robbed by halves; and each task handed out once, with all that
- * its pusher wrote. */
+/* ring_test.c: a worker's run queue: first in, first out; full; robbed by halves; and each task handed out once, with
+ * all that its pusher wrote. */
 #include "base/random.h"
 #include "harness.h"
 #include "queue/ring.h"

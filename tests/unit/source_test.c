@@ -1,4 +1,5 @@
-/* source_test.c: memory of the system: what is too much is refused, what was asked to fail fails, once or from then on. */
+/* source_test.c: memory of the system: what is too much is refused, what was asked to fail fails, once or from then
+ * on. */
 #include "harness.h"
 
 #include "memory/source.h"

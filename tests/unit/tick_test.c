@@ -1,4 +1,5 @@
-/* tick_test.c: the published time: what is computed from it is never early, whatever happened to the thread that ticks. */
+/* tick_test.c: the published time: what is computed from it is never early, whatever happened to the thread that
+ * ticks. */
 #include "base/tick.h"
 #include "harness.h"
 

@@ -1,7 +1,8 @@
 /* perfetto.c: from the flight recorder's rings to trace events in JSON.
  *
- * One track per thread. On a worker's: a slice per turn, named by the actor's label and pid, and one per sleep; instants for
- * everything else that happened; a flow arrow from where an actor was made runnable to the turn that this led to.
+ * One track per thread. On a worker's: a slice per turn, named by the actor's label and pid, and one per sleep;
+ * instants for everything else that happened; a flow arrow from where an actor was made runnable to the turn that this
+ * led to.
  *
  * A turn's slice ends with the first event of its ring after the RUN_END that has a younger stamp (the next turn or the
  * park), since RUN_END takes no stamp of its own. Arrows: the RUNNABLE and RUN_BEGIN events of a pid are put in order

@@ -104,8 +104,8 @@ bool allows(const board& queens, int32_t column) {
   return true;
 }
 
-// Extends a board of fewer than `cutoff` queens and sends each result to the master as new work; searches a longer one to
-// its end, with one message for each solution. Then says that this board is done.
+// Extends a board of fewer than `cutoff` queens and sends each result to the master as new work; searches a longer one
+// to its end, with one message for each solution. Then says that this board is done.
 class queens_worker : public event_based_actor {
 public:
   queens_worker(actor_config& cfg, actor master, size_t size)

@@ -1,4 +1,5 @@
-// Workloads of synchronous calls, timers, and servers that wait: call, calls, callname, timers, idle, idlecpu, selective.
+// Workloads of synchronous calls, timers, and servers that wait: call, calls, callname, timers, idle, idlecpu,
+// selective.
 #include "peer.hpp"
 
 #include <sys/resource.h>

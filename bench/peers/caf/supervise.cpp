@@ -1,5 +1,5 @@
-// restart. CAF has no supervisors: this one is made of a monitor and the registry. one_for_one, one permanent child with
-// a registered name, at most so many restarts within a period.
+// restart. CAF has no supervisors: this one is made of a monitor and the registry. one_for_one, one permanent child
+// with a registered name, at most so many restarts within a period.
 #include "peer.hpp"
 
 #include <deque>
