@@ -5,8 +5,9 @@
 #   BIN   the folder with troupe and floor_* (build/release/bin)
 #   RUNS  how many runs of each, taken in turn (5)
 #
-# Prints medians in ns an operation and their ratios. The limits: at most 2.0 times the floor for pingpong, ring and call with one
-# worker, and four workers no slower than one, each with 10 % of tolerance; the exit status is 1 if one is missed.
+# Prints medians in ns an operation and their ratios. The limits: at most 2.0 times the floor for pingpong, ring and
+# call with one worker, and four workers no slower than one, each with 10 % of tolerance; the exit status is 1 if one is
+# missed.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${1:-$here/build/release/bin}

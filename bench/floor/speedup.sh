@@ -6,9 +6,9 @@
 #   RUNS     how many runs of each, taken in turn (5)
 #   WORKERS  how many workers are compared with one (4)
 #
-# Prints medians in ms and the speed-ups. The limit: troupe's is at least the plain threads' less 3 %; the exit status is 1 if one
-# is missed. The runs with one worker have one core: a handler that computes for 3 ms gets a spare worker beside it, which would
-# make the base too fast.
+# Prints medians in ms and the speed-ups. The limit: troupe's is at least the plain threads' less 3 %; the exit status
+# is 1 if one is missed. The runs with one worker have one core: a handler that computes for 3 ms gets a spare worker
+# beside it, which would make the base too fast.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${1:-$here/build/release/bin}

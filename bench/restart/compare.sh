@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# compare.sh [N [ROUNDS]]: restarts a second of a supervisor's child, Troupe beside OTP, in the same run, alternating, no report on
-# either side. Prints a line for each measurement, then the ratio of the medians. OTP's supervisor keeps a list of the restarts of its
-# period and walks it at each one: a small N (2000) under a fresh supervisor keeps that list short, a large one shows what it costs.
+# compare.sh [N [ROUNDS]]: restarts a second of a supervisor's child, Troupe beside OTP, in the same run, alternating,
+# no report on either side. Prints a line for each measurement, then the ratio of the medians. OTP's supervisor keeps a
+# list of the restarts of its period and walks it at each one: a small N (2000) under a fresh supervisor keeps that list
+# short, a large one shows what it costs.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)

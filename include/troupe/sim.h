@@ -45,8 +45,8 @@
  *     TR_SIM_FAULTS=script    these faults instead of those that the seed draws
  *     TR_SIM_JOBS=n           n processes at a time; 1 if unset
  *     TR_SIM_BATCH=n          n runs in a process, instead of the case's own number
- *     TR_SIM_TRACE=file       the trace of the last run as text: virtual time in ns, the simulated thread, what happened,
- *                             two numbers (of processes: the id's own, tr_pid.id; of tr_sim_note: its number)
+ *     TR_SIM_TRACE=file       the trace of the last run as text: virtual time in ns, the simulated thread, what
+ *                             happened, two numbers (of processes: the id's own, tr_pid.id; of tr_sim_note: its number)
  *
  * What the program does by itself must be a function of the seed, too: no clock, chance, thread, descriptor, socket or
  * path of one but through Troupe (tr_sim_random, tr_sim_now_ns, tr_sim_thread_start here), and no order by address. The

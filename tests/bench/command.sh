@@ -1,6 +1,6 @@
 #!/bin/bash
-# command.sh BIN: `troupe bench` with no, one and several workloads, and what it refuses. Each of the workloads that all peers have runs
-# once, small, and finds its result right.
+# command.sh BIN: `troupe bench` with no, one and several workloads, and what it refuses. Each of the workloads that all
+# peers have runs once, small, and finds its result right.
 set -u
 bin=$1
 failed=0

@@ -1,6 +1,7 @@
 #!/bin/bash
-# savina.sh BIN: every program of the Savina suite, small, on one worker, on four, and on more than there are cores; each checks its
-# result itself. Then what must fail does, and the plain-thread programs beside them find the same results.
+# savina.sh BIN: every program of the Savina suite, small, on one worker, on four, and on more than there are cores;
+# each checks its result itself. Then what must fail does, and the plain-thread programs beside them find the same
+# results.
 set -u
 bin=$1
 failed=0

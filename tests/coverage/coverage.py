@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""coverage.py: branches from llvm-cov's exports as a table, those that were not taken beside a list of reasons; tools/coverage runs it.
+"""coverage.py: branches from llvm-cov's exports as a table, those that were not taken beside a list of reasons;
+tools/coverage runs it.
 
     coverage.py TOP LIST UNCOVERED.txt EXPORT.json...
 
-A branch is one way out of one condition in the source: each condition has two. The same condition of an inline function in several
-programs, or of the runtime and of the simulated runtime, is one: it counts as taken if any took it. A condition in a macro is one for
-each place that the macro is used in.
+A branch is one way out of one condition in the source: each condition has two. The same condition of an inline function
+in several programs, or of the runtime and of the simulated runtime, is one: it counts as taken if any took it. A
+condition in a macro is one for each place that the macro is used in.
 
-LIST (tests/coverage/UNCOVERED) names branches that are never taken, or sometimes, by file, function, way and the condition's text, so that
-moved lines do not matter. What was not taken and is not on it is printed, as is what is never taken and was, and an entry whose condition
-is nowhere; each makes the status 1, as do fewer than 95 % taken of all."""
+LIST (tests/coverage/UNCOVERED) names branches that are never taken, or sometimes, by file, function, way and the
+condition's text, so that moved lines do not matter. What was not taken and is not on it is printed, as is what is never
+taken and was, and an entry whose condition is nowhere; each makes the status 1, as do fewer than 95 % taken of all."""
 
 import collections
 import json
@@ -49,8 +50,9 @@ class Sources:
         return self.lines[name]
 
     def between(self, name, line, column, last_line, last_column):
-        """A region's text in one line, without comments. One that ends with a macro's name goes on to the end of its arguments: clang
-        ends it at either place, as the macro is defined, which for the atomic operations differs in the simulated runtime."""
+        """A region's text in one line, without comments. One that ends with a macro's name goes on to the end of its
+        arguments: clang ends it at either place, as the macro is defined, which for the atomic operations differs in
+        the simulated runtime."""
         lines = self.of(name)
         last = lines[last_line - 1]
         if re.search(r"\w$", last[: last_column - 1]) and last[last_column - 1 : last_column] == "(":
@@ -73,8 +75,9 @@ class Sources:
 
 
 def conditions_of(function, sources):
-    """(place, text, times true, times false) of the conditions of a function of runtime/ or behaviours/. One in a macro stands where the macro
-    is used: the export has each expansion as a file of its own, and regions that say where it is."""
+    """(place, text, times true, times false) of the conditions of a function of runtime/ or behaviours/. One in a macro
+    stands where the macro is used: the export has each expansion as a file of its own, and regions that say where it
+    is."""
     expansions = {region[6]: (region[5], region[:4]) for region in function["regions"] if region[7] == EXPANSION}
     parts = collections.Counter()
     for *where, true, false, number, _, _ in function["branches"]:
@@ -89,8 +92,8 @@ def conditions_of(function, sources):
 
 
 def branches_of(exports, sources):
-    """Branch -> how often it was taken, for both ways of each condition. A function has the name that it has in the first export: the
-    simulated runtime may rename it."""
+    """Branch -> how often it was taken, for both ways of each condition. A function has the name that it has in the
+    first export: the simulated runtime may rename it."""
     functions, taken = {}, collections.Counter()
     for export in exports:
         for data in json.loads(export.read_text())["data"]:
@@ -108,9 +111,9 @@ def key_of(branch):
 
 
 def without_ends(taken, never):
-    """The same counts, but 0 for assertions that never fail. A way that has no counter of its own is the difference of two: a process that
-    ends while a thread of it is inside of the assertion's expression looks as if that were false, which it would have said. Of several
-    with one text those are meant that were taken least."""
+    """The same counts, but 0 for assertions that never fail. A way that has no counter of its own is the difference of
+    two: a process that ends while a thread of it is inside of the assertion's expression looks as if that were false,
+    which it would have said. Of several with one text those are meant that were taken least."""
     left, counts = never.copy(), dict(taken)
     for branch, count in sorted(taken.items(), key=lambda entry: entry[1]):
         if branch.condition.startswith(ASSERTION) and left[key_of(branch)] > 0:
@@ -160,7 +163,8 @@ def table(taken):
 
 
 def compare(taken, missing, never, sometimes):
-    """What was not taken and is on neither list; the lines that say which entries are wrong: of what is not there, or was taken."""
+    """What was not taken and is on neither list; the lines that say which entries are wrong: of what is not there, or
+    was taken."""
     there = collections.Counter(map(key_of, taken))
     left = never + sometimes
     wrong = [f"[{key[0]}] {key[1]}: {key[2]}: {key[3]}: the source has {there[key]} of these, the list {count}\n"

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """check.py: Troupe's outcomes beside those of Erlang/OTP, and both before the model.
 
-    check.py kept PROGRAM SIM                            the kept scenarios: ctest's differential.kept; needs no Erlang
-    check.py live PROGRAM SIM FOLDER [COUNT SEED KIND...]  new scenarios on both: ctest's differential.live; 77 without Erlang
-    check.py full PROGRAM SIM FOLDER [FILE...]           the kept ones on both, anew and at length: all under 10,000 seeds
-    check.py record PROGRAM SIM FOLDER [FILE...]         the same, under 1,000 seeds where these show all that OTP does, and records it
-    check.py keep PROGRAM SIM FOLDER COUNT SEED [KIND...]  adds new scenarios to the kept ones; those with several outcomes first
+    check.py kept PROGRAM SIM                            the kept scenarios: ctest's differential.kept, needs no Erlang
+    check.py live PROGRAM SIM FOLDER [COUNT SEED KIND...]new ones on both: ctest's differential.live; 77: no Erlang
+    check.py full PROGRAM SIM FOLDER [FILE...]           the kept ones on both, anew: all under 10,000 seeds
+    check.py record PROGRAM SIM FOLDER [FILE...]         the same, 1,000 seeds where these show all of OTP's; recorded
+    check.py keep PROGRAM SIM FOLDER COUNT SEED [KIND...]adds new ones, first those with several outcomes
 
-PROGRAM is build/release/tests/differential, SIM the same in simulation, sim_differential ("-": none); in FOLDER the Erlang module is
-compiled. DIFFERENTIAL_JOBS: how many processes at a time; 2 if unset. What must hold:
+PROGRAM is build/release/tests/differential, SIM the same in simulation, sim_differential ("-": none); in FOLDER the
+Erlang module is compiled. DIFFERENTIAL_JOBS: how many processes at a time; 2 if unset. What must hold:
 
   - an outcome of Troupe is one that OTP showed, or the model allows it
   - an outcome of OTP is allowed by the model, else the model is wrong
-  - an outcome of OTP is shown by Troupe, or the model without the delays that Troupe does not have cannot show it either
+  - an outcome of OTP is shown by Troupe, or the model without the delays that Troupe does not have cannot show it
+    either
 
 A kept outcome of OTP has a mark:
     often      Troupe shows it in one of 100 seeds or more: differential.kept looks until it has seen it
@@ -226,7 +227,8 @@ def summary(marks):
 
 
 class Compared:
-    """Scenarios on both: marks is {scenario: {outcome of OTP: mark}}, troupes {scenario: [outcome of Troupe alone, often]}."""
+    """Scenarios on both: marks is {scenario: {outcome of OTP: mark}}, troupes {scenario: [outcome of Troupe alone,
+    often]}."""
 
     def __init__(self, troupe, folder, scenarios, mode, verdict):
         self.schedulers = OTP_SCHEDULERS if mode != "live" else (2,)

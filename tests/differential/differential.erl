@@ -2,8 +2,9 @@
 %%
 %%     erl -noshell -s differential main FILE RUNS SEED
 %%
-%% Runs of one scenario go beside each other, with delays from the seed before the commands. A run is over when three looks in a
-%% row found that nobody did anything in between: each look asks every process, which answers behind the signals that it has.
+%% Runs of one scenario go beside each other, with delays from the seed before the commands. A run is over when three
+%% looks in a row found that nobody did anything in between: each look asks every process, which answers behind the
+%% signals that it has.
 -module(differential).
 -export([main/1, start_pooled/4, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -336,8 +337,9 @@ waited(Run, P, [], F) ->
     {see, Text};
 waited(_, _, [T], F) -> {see, F(list_to_integer(T))}.
 
-%% OTP's receive whose time is over does not look again: if its scheduler was late, so that a timeout and a message came at once,
-%% it may end by the one with the other in its mailbox. That depends on the machine alone, and Troupe's looks again; so does this.
+%% OTP's receive whose time is over does not look again: if its scheduler was late, so that a timeout and a message came
+%% at once, it may end by the one with the other in its mailbox. That depends on the machine alone, and Troupe's looks
+%% again; so does this.
 recv(Run, Pattern, T) ->
     receive
         {w, W, Ref} when Pattern =:= "any"; Pattern =:= W -> put(last, Ref), W;

@@ -2,8 +2,8 @@
 """generate.py COUNT SEED [KIND...]: writes scenarios from a seed; the kinds are the functions below and those of
 generate_meetings.py.
 
-Every scenario can be searched by the model: one that has too many states is left out, and its number with it. A word, monitor, alias
-or timer is named once in a scenario, so an observation says where it comes from."""
+Every scenario can be searched by the model: one that has too many states is left out, and its number with it. A word,
+monitor, alias or timer is named once in a scenario, so an observation says where it comes from."""
 
 import random
 import sys
@@ -160,7 +160,8 @@ def starts(maker):
 
 
 def shutdowns(maker):
-    """Children that are killed, or do not end when they are told to; supervisors that end with their significant children."""
+    """Children that are killed, or do not end when they are told to; supervisors that end with their significant
+    children."""
     count = maker.dice.choice((2, 2, 3))
     auto = maker.dice.choice(("", "", "any", "all"))
     reasons = ("normal", "r1", "r2")  # a stuck server that stops for a shutdown would not end

@@ -1,6 +1,6 @@
-"""generate_meetings.py: more kinds of scenarios, where those of generate.py meet, and what these leave out: what a process does to
-itself, names that change hands, families, references that are used up, calls to what is no server, strangers among a supervisor's
-clients."""
+"""generate_meetings.py: more kinds of scenarios, where those of generate.py meet, and what these leave out: what a
+process does to itself, names that change hands, families, references that are used up, calls to what is no server,
+strangers among a supervisor's clients."""
 
 from maker import (REASONS, RESTARTS, STRATEGIES, harm, of, op_alive, op_exit, op_link, op_monitor, op_receive, op_register, op_send,
                    op_signal, op_timer, op_unlink, script_names, sprinkle)
@@ -63,7 +63,8 @@ def families(maker):
 
 
 def watches(maker):
-    """References that are used up: monitors removed twice, aliases of several kinds beside each other, ended by replies and ends."""
+    """References that are used up: monitors removed twice, aliases of several kinds beside each other, ended by replies
+    and ends."""
     ops, refs = ["trap on"] * maker.maybe(25), []
     for _ in range(maker.dice.choice((1, 2, 2))):
         ref = maker.fresh("m")

@@ -1,4 +1,5 @@
-"""maker.py: what the kinds of scenarios (generate.py, generate_meetings.py) are made with: fresh names, dice, and single commands."""
+"""maker.py: what the kinds of scenarios (generate.py, generate_meetings.py) are made with: fresh names, dice, and
+single commands."""
 
 from scenario import Process
 

@@ -1,15 +1,16 @@
-"""model.py: which outcomes of a scenario the rules allow: a search through the interleavings of what processes do and of the
-delivery of signals, which is ordered between each pair of processes and otherwise free.
+"""model.py: which outcomes of a scenario the rules allow: a search through the interleavings of what processes do and
+of the delivery of signals, which is ordered between each pair of processes and otherwise free.
 
-The semantics is that of OTP's signals: an operation on another process sends a signal, which acts when it is delivered. Only names
-are shared state. So the model is as weak as the rules; an implementation may be stronger, as Troupe is (links and monitors are made
-at once). `allowed` says whether one outcome can happen: the search leaves a branch as soon as somebody sees what is not in it.
-`outcomes` lists them all. A supervisor is one more process, which handles a message in several steps (model_sup.py).
+The semantics is that of OTP's signals: an operation on another process sends a signal, which acts when it is delivered.
+Only names are shared state. So the model is as weak as the rules; an implementation may be stronger, as Troupe is
+(links and monitors are made at once). `allowed` says whether one outcome can happen: the search leaves a branch as soon
+as somebody sees what is not in it. `outcomes` lists them all. A supervisor is one more process, which handles a message
+in several steps (model_sup.py).
 
-A step of the search is: a process does its next command; the oldest signal of a pair is delivered; a timer fires; a dying process
-frees its name, or sends its EXITs and DOWNs. A timeout of a receive or call may come at any time while nothing matches, since time
-is not modelled; only timers of one process for one receiver keep the order of their times. Who waits without a timeout waits for
-ever exactly if nothing else can happen."""
+A step of the search is: a process does its next command; the oldest signal of a pair is delivered; a timer fires; a
+dying process frees its name, or sends its EXITs and DOWNs. A timeout of a receive or call may come at any time while
+nothing matches, since time is not modelled; only timers of one process for one receiver keep the order of their times.
+Who waits without a timeout waits for ever exactly if nothing else can happen."""
 
 import model_ops
 import model_sup
@@ -18,10 +19,11 @@ from model_state import (AGENDA, ALIASES, BOX, DEAD, DYING, FAR, HELD, KIND, LAB
                          RUN, SEEN, STATUS, TIMER_SENDER, TRAP, WATCHERS, State, TooLarge, blank)
 
 
-# How an implementation may be stronger than the rules, as Troupe is in all of these: links and monitors are made and removed at once;
-# a message is in its mailbox, behind all that its sender knew of, when the operation returns; signals act at cancellation points:
-# there is none between the last thing that a server's terminate does and its end, and trap_exit looks at what is there first, as do
-# link, unlink and monitor (for signals of exit/2 only: an end is seen before the last of its EXITs is sent).
+# How an implementation may be stronger than the rules, as Troupe is in all of these: links and monitors are made and
+# removed at once; a message is in its mailbox, behind all that its sender knew of, when the operation returns; signals
+# act at cancellation points: there is none between the last thing that a server's terminate does and its end, and
+# trap_exit looks at what is there first, as do link, unlink and monitor (for signals of exit/2 only: an end is seen
+# before the last of its EXITs is sent).
 STRONGER = ("links", "monitors", "order", "points")
 AT_ONCE = {"link": "links", "unlink": "links", "ack": "links", "monitor": "monitors", "demonitor": "monitors"}
 
@@ -185,7 +187,8 @@ class Search:
 
     @staticmethod
     def acts_at_once(state, to, signal):
-        """With cause and effect in order all has acted when the operation returns, but for what may kill and what comes behind that."""
+        """With cause and effect in order all has acted when the operation returns, but for what may kill and what comes
+        behind that."""
         if (None, to) in state.queues or signal[0] in ("alive?", "alive"):
             return False
         if signal[0] in ("exit", "link_exit"):

@@ -1,6 +1,6 @@
-"""model_ops.py: the commands of a script, as steps of the model's search. Each takes its own copy of the state, the process and the
-words of the command, and returns the states after it; [] when it has to wait. What changes something outside and then writes down
-its result does so in two steps (PENDING), since the process may be killed in between."""
+"""model_ops.py: the commands of a script, as steps of the model's search. Each takes its own copy of the state, the
+process and the words of the command, and returns the states after it; [] when it has to wait. What changes something
+outside and then writes down its result does so in two steps (PENDING), since the process may be killed in between."""
 
 from model_state import AGENDA, ALIASES, BOX, DEAD, DYING, LAST, LINKS, MONITORS, PC, PENDING, RESULT, RUN, STATUS, TRAP, WATCHERS
 

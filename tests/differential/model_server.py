@@ -1,5 +1,6 @@
-"""model_server.py: servers, as steps of the model's search: each takes the oldest message and does what it asks for in steps, which are
-kept in AGENDA: between two of them anything else may happen. What a supervisor's child sees is written down with its supervisor."""
+"""model_server.py: servers, as steps of the model's search: each takes the oldest message and does what it asks for in
+steps, which are kept in AGENDA: between two of them anything else may happen. What a supervisor's child sees is written
+down with its supervisor."""
 
 from model_state import AGENDA, HELD, LABEL, LINKS, MODE, PARENT, RUN, STARTS, TRAP, blank
 

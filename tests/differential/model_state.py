@@ -4,11 +4,12 @@ NEW, RUN, DYING, DEAD = range(4)
 # The fields of a process
 (KIND, STATUS, PC, BOX, TRAP, LINKS, MONITORS, WATCHERS, REASON, PENDING, SEEN, RESULT, AGENDA, ALIASES, LAST, HELD, CHILDREN, RESTARTS, PARENT,
  LABEL, STARTS, MODE) = range(22)
-# kind, status, program counter; mailbox; traps exits; links: (peer, 0 or the number of an unlink on its way); monitors of its own:
-# (reference, target, mode); those on it, the oldest first: (watcher, reference); why it ended; an observation that is not written down yet; those
-# that are, or how many; the answer that it waited for; what a server or supervisor has still to do; active aliases; the reference
-# in the message received last; callers that a server keeps waiting; a supervisor's children and restarts; the parent; its name as
-# a child; how often each child was started: (name, count); what the spec says about this child (scenario.Mode).
+# kind, status, program counter; mailbox; traps exits; links: (peer, 0 or the number of an unlink on its way); monitors
+# of its own: (reference, target, mode); those on it, the oldest first: (watcher, reference); why it ended; an
+# observation that is not written down yet; those that are, or how many; the answer that it waited for; what a server or
+# supervisor has still to do; active aliases; the reference in the message received last; callers that a server keeps
+# waiting; a supervisor's children and restarts; the parent; its name as a child; how often each child was started:
+# (name, count); what the spec says about this child (scenario.Mode).
 
 FAR = "far"
 TIMER_SENDER = -1

@@ -1,8 +1,8 @@
 """model_sup.py: supervisors, as steps of the model's search, like servers (model_server.py).
 
-A supervisor's child is a server whose observations stand with its supervisor's, since they have an order of their own: `+a` started,
-`a:...` handled or ended. CHILDREN: (id, restart, mode, process, last): the process None if there is none, "restarting" after a failed
-start; last is who it was then."""
+A supervisor's child is a server whose observations stand with its supervisor's, since they have an order of their own:
+`+a` started, `a:...` handled or ended. CHILDREN: (id, restart, mode, process, last): the process None if there is none,
+"restarting" after a failed start; last is who it was then."""
 
 import model_server
 from model_state import AGENDA, BOX, CHILDREN, LINKS, MONITORS, RESTARTS, RUN, STATUS, TRAP

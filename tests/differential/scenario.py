@@ -1,4 +1,5 @@
-"""scenario.py: the scenario language, read and written: what every process of a small program does, and what came of it.
+"""scenario.py: the scenario language, read and written: what every process of a small program does, and what came of
+it.
 
     scenario links-12
     p1: trap on; spawn d1 link; recv EXIT          a process: one command after another
@@ -8,8 +9,8 @@
     s1: sup simple_one_for_one 2; t transient init=ox        the same, with a template for children that are added
     otp MARK p1 EXIT(d1,r1) !normal | d1 !              an outcome: for each process what it saw, then how it ended
 
-In an outcome, `!reason` is a process that ended (`!` alone: spawned by another, or never started) and `...` one that waits for ever.
-A supervisor's line may end with auto=any or auto=all, a child with any of
+In an outcome, `!reason` is a process that ended (`!` alone: spawned by another, or never started) and `...` one that
+waits for ever. A supervisor's line may end with auto=any or auto=all, a child with any of
     trap                traps exits
     init=LETTERS        how its starts go, the last letter for all that follow: o well, x stops with r1, c crashes with r2, i ignore
     shutdown=MS         or kill, or infinity; else 5 seconds

@@ -1,8 +1,8 @@
 /* simulated.c: the scenarios of files, run in simulation (troupe/sim.h): what every process saw and how it ended, and
  * in how many runs.
  *
- *     sim_differential [from=1] [to=1000] [each=1] FILE...        under these seeds, `each` runs of the scenario in each
- *     sim_differential orders=N FILE...                           every order of what its processes do; at most so many
+ *     sim_differential [from=1] [to=1000] [each=1] FILE...   under these seeds, `each` runs of the scenario in each
+ *     sim_differential orders=N FILE...                      every order of what its processes do; at most so many
  *
  * It prints what differential.c does; behind `orders`, the line `orders N complete` or `orders N cut`.
  *

@@ -1,6 +1,6 @@
 #!/bin/bash
-# echo_tcp.sh PROGRAM: drives the echo server on a port that the system chooses: many connections at once, a half-close, a connection
-# that is dropped; then SIGTERM must end it with status 0.
+# echo_tcp.sh PROGRAM: drives the echo server on a port that the system chooses: many connections at once, a half-close,
+# a connection that is dropped; then SIGTERM must end it with status 0.
 set -u
 exec python3 - "$1" <<'PYTHON'
 import signal

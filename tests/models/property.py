@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""property.py MODEL MACRO: reads what `spin -t` says of a mutant's trail and prints the property that it broke: the [name] behind
-the assertion. Found by the assertion's text, macros expanded and parentheses left out: spin's line numbers drift in inlines."""
+"""property.py MODEL MACRO: reads what `spin -t` says of a mutant's trail and prints the property that it broke: the
+[name] behind the assertion. Found by the assertion's text, macros expanded and parentheses left out: spin's line
+numbers drift in inlines."""
 
 import re
 import subprocess

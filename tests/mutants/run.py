@@ -3,16 +3,17 @@
 
     run.py [--list] [--kind KIND[,KIND...]] [--build DIR] [--sound] [NAME...]
 
-A mutant is one small edit that leaves something out that the design says is needed (LIST beside this file). Each is made in a copy
-of the tree, its catcher is built there and must fail; then the edit is taken back. A mutant that no longer applies, does not compile,
-or is not caught is a finding. The kinds:
+A mutant is one small edit that leaves something out that the design says is needed (LIST beside this file). Each is
+made in a copy of the tree, its catcher is built there and must fail; then the edit is taken back. A mutant that no
+longer applies, does not compile, or is not caught is a finding. The kinds:
 
     unit, model, simulation, exhaustive   a test program of the ordinary build; it must say which test or which seed failed
     TSan                                  a test program of a build with clang's ThreadSanitizer, which must report a data race
     Promela                               mutants of the models (tests/models/run), with the property that catches each
 
---list prints the mutants with their catchers and runs nothing. --kind: only these. --sound: before its mutants, each catcher runs on
-the tree as it is, where it must pass. Ends with 77 (skipped) if nothing could be run for want of a tool."""
+--list prints the mutants with their catchers and runs nothing. --kind: only these. --sound: before its mutants, each
+catcher runs on the tree as it is, where it must pass. Ends with 77 (skipped) if nothing could be run for want of a
+tool."""
 
 import argparse
 import os
@@ -89,7 +90,8 @@ class Workshop:
         return build
 
     def run(self, entry):
-        """Builds the catcher and runs it: (whether it failed, what it said); None instead of it: it does not compile, and why."""
+        """Builds the catcher and runs it: (whether it failed, what it said); None instead of it: it does not compile,
+        and why."""
         build = self.build_folder(entry["kind"])
         made = subprocess.run(["ninja", "-C", str(build), "-j2", entry["target"]], capture_output=True, text=True, timeout=BUILD_S)
         if made.returncode != 0:
@@ -143,7 +145,8 @@ def first_words(said):
 
 
 def run_models(names):
-    """Of all models, or of those that have one of the mutants; (how many were caught, how many there are, whether spin is there)."""
+    """Of all models, or of those that have one of the mutants; (how many were caught, how many there are, whether spin
+    is there)."""
     listed = [line.split("\t")[:2] for line in
               subprocess.run(["bash", str(MODELS), "--list"], capture_output=True, text=True, check=True).stdout.splitlines()]
     models = sorted({model for model, name in listed if not names or name in names})

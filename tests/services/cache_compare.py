@@ -1,4 +1,5 @@
-"""cache_compare.py PORT SOCKET TABLE: the commands of the table to both servers; what differs is printed, and the status is 1.
+"""cache_compare.py PORT SOCKET TABLE: the commands of the table to both servers; what differs is printed, and the
+status is 1.
 
 A line of the table is a command; before it may stand:
   sorted:  an array whose order is not defined

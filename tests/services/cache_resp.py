@@ -1,4 +1,5 @@
-"""cache_resp.py: a small RESP2 client for the tests of this folder: bytes in, bytes out, nothing interpreted that need not be."""
+"""cache_resp.py: a small RESP2 client for the tests of this folder: bytes in, bytes out, nothing interpreted that need
+not be."""
 import codecs
 import shlex
 import socket

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""clang_tidy.py BUILD [FILE...]: clang-tidy over every C source of BUILD/compile_commands.json (or the files named), several at a
-time; the settings are the tree's .clang-tidy. Prints what it finds and ends with 1 if that is anything; 77 without clang-tidy."""
+"""clang_tidy.py BUILD [FILE...]: clang-tidy over every C source of BUILD/compile_commands.json (or the files named),
+several at a time; the settings are the tree's .clang-tidy. Prints what it finds and ends with 1 if that is anything; 77
+without clang-tidy."""
 
 import concurrent.futures
 import json

@@ -22,9 +22,9 @@ elseif(TR_SANITIZE STREQUAL "")
 elseif(TR_SANITIZE STREQUAL "fuzzer")
     set(sanitizers -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 elseif(TR_SANITIZE STREQUAL "coverage")
-    # not a sanitizer, but in the same place: clang's counters of branches; relocatable, so that they live in a shared mapping of
-    # their file and outlast a crash or _exit (tools/coverage). Atomic: one way of a condition is counted as the difference of
-    # two counters, so a count that threads lose would look like a branch that was taken
+    # not a sanitizer, but in the same place: clang's counters of branches; relocatable, so that they live in a shared
+    # mapping of their file and outlast a crash or _exit (tools/coverage). Atomic: one way of a condition is counted as
+    # the difference of two counters, so a count that threads lose would look like a branch that was taken
     set(sanitizers -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic)
 else()
     message(FATAL_ERROR "TR_SANITIZE is '${TR_SANITIZE}': it must be empty, address, thread, fuzzer or coverage")

@@ -1,8 +1,8 @@
-# libtroupe.a; with TR_SHARED libtroupe.so; libtroupe_sim.a, the same runtime in simulation; of both archives one with all names
-# (libtroupe_internal.a, libtroupe_sim_internal.a) for the tree itself.
+# libtroupe.a; with TR_SHARED libtroupe.so; libtroupe_sim.a, the same runtime in simulation; of both archives one with
+# all names (libtroupe_internal.a, libtroupe_sim_internal.a) for the tree itself.
 #
-# The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see the include
-# path runtime/, only the public headers.
+# The two halves of the library are compiled apart, so that the floors hold by construction: behaviours/ does not see
+# the include path runtime/, only the public headers.
 
 file(GLOB runtime_sources CONFIGURE_DEPENDS runtime/*.c runtime/*/*.c)
 file(GLOB behaviour_sources CONFIGURE_DEPENDS behaviours/*.c)
@@ -32,7 +32,8 @@ if(EXISTS "${fiber_switch}")
     list(APPEND runtime_sources "${fiber_switch}")
 endif()
 
-# liburcu: the memb flavour and the lock-free structures. By plain names, so that an installed package names no path of this machine.
+# liburcu: the memb flavour and the lock-free structures. By plain names, so that an installed package names no path of
+# this machine.
 find_library(urcu_memb urcu-memb)
 find_path(urcu_include urcu/urcu-memb.h PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE})
 if(NOT urcu_memb OR NOT urcu_include)
@@ -40,7 +41,8 @@ if(NOT urcu_memb OR NOT urcu_include)
 endif()
 set(urcu_libraries urcu-memb urcu-cds urcu-common)
 
-# Which halves of liburcu are inlined (_LGPL_SOURCE) is said where it is included: ThreadSanitizer's builds call some of them.
+# Which halves of liburcu are inlined (_LGPL_SOURCE) is said where it is included: ThreadSanitizer's builds call some of
+# them.
 add_library(troupe_private INTERFACE) # what the runtime itself, its unit tests and the tools may see
 target_include_directories(troupe_private INTERFACE "${PROJECT_SOURCE_DIR}/runtime")
 target_compile_definitions(troupe_private INTERFACE
@@ -86,8 +88,8 @@ troupe_objects_of(static objects)
 troupe_library(troupe_internal STATIC "${objects}")
 set_target_properties(troupe_internal PROPERTIES OUTPUT_NAME troupe_internal)
 
-# What users get: one object in which all but the API is local, so that no name of ours can clash with one of theirs. Not under
-# sanitizers, whose tables refer to the names.
+# What users get: one object in which all but the API is local, so that no name of ours can clash with one of theirs.
+# Not under sanitizers, whose tables refer to the names.
 function(troupe_public_object name objects out)
     set(${out} "${objects}" PARENT_SCOPE)
     if(TR_SANITIZE)
@@ -110,14 +112,15 @@ if(TR_SHARED)
     troupe_objects_of(shared objects)
     troupe_library(troupe SHARED "${objects}")
     target_link_options(troupe PRIVATE -Wl,--no-undefined)
-    # A thread-local is reached relative to the thread at each use; the dynamic model computes its address by a call that the compiler
-    # may keep across a block, after which the actor can be on another thread. Costs 1 KB of static TLS if the library is dlopened.
+    # A thread-local is reached relative to the thread at each use; the dynamic model computes its address by a call
+    # that the compiler may keep across a block, after which the actor can be on another thread. Costs 1 KB of static
+    # TLS if the library is dlopened.
     target_compile_options(runtime_shared PRIVATE -ftls-model=initial-exec)
     set_target_properties(troupe PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 endif()
 
-# The simulation: the runtime's sources again, with what it asks of the system redirected to the simulator (runtime/sim/redirect.h),
-# and the simulator itself. Not under ThreadSanitizer: there is one thread.
+# The simulation: the runtime's sources again, with what it asks of the system redirected to the simulator
+# (runtime/sim/redirect.h), and the simulator itself. Not under ThreadSanitizer: there is one thread.
 if(NOT TR_SANITIZE STREQUAL "thread")
     add_library(runtime_sim OBJECT ${runtime_sources})
     target_compile_options(runtime_sim PRIVATE

@@ -1,6 +1,6 @@
-# Install: headers, libraries, the `troupe` command; troupe.pc and troupe_sim.pc for pkg-config; find_package(troupe) with the targets
-# troupe::troupe (the shared library, where it is built), troupe::troupe_static and troupe::troupe_sim; a Debian package by `cpack` in
-# the build folder.
+# Install: headers, libraries, the `troupe` command; troupe.pc and troupe_sim.pc for pkg-config; find_package(troupe)
+# with the targets troupe::troupe (the shared library, where it is built), troupe::troupe_static and troupe::troupe_sim;
+# a Debian package by `cpack` in the build folder.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

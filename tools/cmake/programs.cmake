@@ -1,5 +1,6 @@
-# The programs, all into BUILD/bin and linked statically, with the library that users get unless they are PRIVATE. What has no sources yet is not built. The larger ones are a
-# main.c and an archive of their other sources (command_parts, cache_parts ...), which the unit tests link, too.
+# The programs, all into BUILD/bin and linked statically, with the library that users get unless they are PRIVATE. What
+# has no sources yet is not built. The larger ones are a main.c and an archive of their other sources (command_parts,
+# cache_parts ...), which the unit tests link, too.
 
 set(bin "${PROJECT_BINARY_DIR}/bin")
 
@@ -72,7 +73,8 @@ target_link_libraries(load_parts PUBLIC m)
 target_link_libraries(load PRIVATE load_parts Threads::Threads)
 target_compile_definitions(load PRIVATE _GNU_SOURCE)
 
-# The programs that people learn Troupe with: strict C11, nothing but the public headers. NAME_sim runs in simulation, where it is built.
+# The programs that people learn Troupe with: strict C11, nothing but the public headers. NAME_sim runs in simulation,
+# where it is built.
 file(GLOB example_sources CONFIGURE_DEPENDS tests/examples/*.c)
 if(NOT TARGET troupe_sim_public)
     list(FILTER example_sources EXCLUDE REGEX "_sim\\.c$")

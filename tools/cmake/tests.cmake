@@ -1,6 +1,6 @@
-# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME, simulator.NAME (tests/*/NAME_test.c), NAME (tests/examples), stress.NAME, model.NAME,
-# differential.kept and .live, services.NAME, bench.NAME, and the checks of the tree itself: tidy, clang_tidy, headers, rules, models,
-# install, comparison, coverage.
+# What ctest runs. Names: unit.NAME, rules.NAME, behaviour.NAME, refusals.NAME, simulator.NAME (tests/*/NAME_test.c),
+# NAME (tests/examples), stress.NAME, model.NAME, differential.kept and .live, services.NAME, bench.NAME, and the checks
+# of the tree itself: tidy, clang_tidy, headers, rules, models, install, comparison, coverage.
 
 set(test_bin "${PROJECT_BINARY_DIR}/tests")
 set(launch_bin "${PROJECT_BINARY_DIR}/launch")
@@ -13,7 +13,8 @@ if(TR_SANITIZE STREQUAL "thread" OR CMAKE_CROSSCOMPILING)
 endif()
 math(EXPR executable_timeout_s "${test_timeout_s} * 5")
 
-# launcher: what stands before every program of ours. ThreadSanitizer dies where addresses are randomized further than it expects.
+# launcher: what stands before every program of ours. ThreadSanitizer dies where addresses are randomized further than
+# it expects.
 set(launcher ${CMAKE_CROSSCOMPILING_EMULATOR})
 if(CMAKE_CROSSCOMPILING)
     add_compile_definitions(HARNESS_EMULATOR)
@@ -25,7 +26,8 @@ if(TR_SANITIZE STREQUAL "thread")
     endif()
 endif()
 
-# troupe_register(NAME COMMAND...): a test with the common properties; PROCESSORS n claims n cores, TIMEOUT s replaces the usual.
+# troupe_register(NAME COMMAND...): a test with the common properties; PROCESSORS n claims n cores, TIMEOUT s replaces
+# the usual.
 function(troupe_register name)
     cmake_parse_arguments(test "" "PROCESSORS;TIMEOUT" "COMMAND" ${ARGN})
     add_test(NAME ${name} COMMAND ${test_COMMAND} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
@@ -95,7 +97,8 @@ function(troupe_wrap target source)
     endforeach()
 endfunction()
 
-# --- unit tests see the runtime's own headers and the parts of the programs ("bench/services/cache/store.h"); rules and behaviour tests only what users see
+# --- unit tests see the runtime's own headers and the parts of the programs ("bench/services/cache/store.h"); rules and
+# behaviour tests only what users see
 foreach(folder unit rules behaviour)
     file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*_test.c)
     foreach(source IN LISTS sources)
@@ -161,7 +164,8 @@ if(TARGET troupe_sim)
             simulation_service simulation_cache simulation_owner simulation_unix rules_link behaviour_supervisor_restart)
         list(APPEND deterministic $<TARGET_FILE:sim_${name}>)
     endforeach()
-    # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in for
+    # the simulator's own tests, with the usual runner: what it says of runs that fail, and the calls that it stands in
+    # for
     file(GLOB sources CONFIGURE_DEPENDS tests/simulator/*_test.c)
     if(CMAKE_CROSSCOMPILING)
         # as simulation/explore_test.c; what is mapped is the emulator's, too
@@ -191,7 +195,8 @@ if(TARGET troupe_sim)
         COMMAND sh "${PROJECT_SOURCE_DIR}/tests/simulation/imports" "${PROJECT_BINARY_DIR}/CMakeFiles/runtime_sim.dir")
 endif()
 
-# --- refusals: unit tests, in whose programs the system calls of their WRAP lines fail on request (tests/refusals/refuse.h)
+# --- refusals: unit tests, in whose programs the system calls of their WRAP lines fail on request
+# (tests/refusals/refuse.h)
 file(GLOB sources CONFIGURE_DEPENDS tests/refusals/*_test.c)
 foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
@@ -212,7 +217,8 @@ foreach(source IN LISTS sources)
     endif()
     troupe_register(stress.${name} COMMAND ${launcher} $<TARGET_FILE:stress_${name}> ${settings} PROCESSORS 2)
 endforeach()
-# a million supervised crashes of seven kinds under load, each accounted for; what is instrumented or emulated does fewer
+# a million supervised crashes of seven kinds under load, each accounted for; what is instrumented or emulated does
+# fewer
 if(TARGET troupe_command)
     set(crashes n=1000000)
     if(NOT TR_SANITIZE STREQUAL "" OR CMAKE_CROSSCOMPILING OR TR_DEBUG)
@@ -225,8 +231,8 @@ foreach(call epoll_create1 epoll_ctl eventfd timerfd_create socket accept4 pthre
     target_link_options(stress_no_calls PRIVATE "-Wl,--wrap=${call}")
 endforeach()
 
-# --- model-based tests: NAME_model.c beside the generator, runner and shrinker; the toy has a mistake of three commands. What is
-# emulated carries out fewer commands; sanitizers' builds see to that by themselves.
+# --- model-based tests: NAME_model.c beside the generator, runner and shrinker; the toy has a mistake of three
+# commands. What is emulated carries out fewer commands; sanitizers' builds see to that by themselves.
 set(model_settings "")
 if(CMAKE_CROSSCOMPILING)
     set(model_settings commands=5000)

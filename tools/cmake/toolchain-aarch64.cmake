@@ -1,5 +1,6 @@
-# Cross-building for aarch64 with Debian's packages; tests run under qemu-user. `tools/setup aarch64` installs the compiler and qemu,
-# and unpacks Debian's arm64 liburcu into build/packages-aarch64, beside the system and without touching it.
+# Cross-building for aarch64 with Debian's packages; tests run under qemu-user. `tools/setup aarch64` installs the
+# compiler and qemu, and unpacks Debian's arm64 liburcu into build/packages-aarch64, beside the system and without
+# touching it.
 
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,7 +1,8 @@
 #!/bin/bash
-# bench.sh BIN [SECONDS [ROUNDS]]: hello against nginx and Go's net/http on the same machine, with wrk: 64 connections, keep-alive,
-# closed loop (the most that each answers; for latency under a given load see bench/compare). Rounds alternate between the servers;
-# medians are compared. BIN: the folder with the program `hello`. A server that is not installed is left out, by name.
+# bench.sh BIN [SECONDS [ROUNDS]]: hello against nginx and Go's net/http on the same machine, with wrk: 64 connections,
+# keep-alive, closed loop (the most that each answers; for latency under a given load see bench/compare). Rounds
+# alternate between the servers; medians are compared. BIN: the folder with the program `hello`. A server that is not
+# installed is left out, by name.
 set -eu
 bin=${1:?usage: bench.sh BIN [SECONDS [ROUNDS]]}
 seconds=${2:-10}
