@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """check.py: Troupe's outcomes beside those of Erlang/OTP, and both before the model.
 
-    check.py kept PROGRAM SIM                            the kept scenarios: ctest's differential.kept, needs no Erlang
-    check.py live PROGRAM SIM FOLDER [COUNT SEED KIND...]new ones on both: ctest's differential.live; 77: no Erlang
-    check.py full PROGRAM SIM FOLDER [FILE...]           the kept ones on both, anew: all under 10,000 seeds
-    check.py record PROGRAM SIM FOLDER [FILE...]         the same, 1,000 seeds where these show all of OTP's; recorded
-    check.py keep PROGRAM SIM FOLDER COUNT SEED [KIND...]adds new ones, first those with several outcomes
+    check.py kept PROGRAM SIM                               the kept ones: ctest's differential.kept; needs no Erlang
+    check.py live PROGRAM SIM FOLDER [COUNT SEED KIND...]   new ones on both: ctest's differential.live; 77 without
+    check.py full PROGRAM SIM FOLDER [FILE...]              the kept ones on both, anew: all under 10,000 seeds
+    check.py record PROGRAM SIM FOLDER [FILE...]            the same, 1,000 seeds where these do; records it
+    check.py keep PROGRAM SIM FOLDER COUNT SEED [KIND...]   adds new ones; those with several outcomes first
 
 PROGRAM is build/release/tests/differential, SIM the same in simulation, sim_differential ("-": none); in FOLDER the
 Erlang module is compiled. DIFFERENTIAL_JOBS: how many processes at a time; 2 if unset. What must hold:
