@@ -19,8 +19,8 @@ TR_API TR_MUST_CHECK int tr_start_timer(int64_t ms, tr_pid to, const void *body,
  * tag < 1; TR_ENOMEM. Any thread. */
 TR_API TR_MUST_CHECK int tr_send_interval(int64_t ms, tr_pid to, int tag, const void *body, size_t size,
                                           tr_timer *timer);
-/* Sends the exit signal (tr_exit_signal) after ms. A pid that dies takes the timer with it, so a limit of time for a
- * process needs no cancelling. TR_EINVAL: ms < 0; TR_ENOMEM. Any thread. */
+/* Sends the caller's exit signal (tr_exit_signal) after ms. A pid that dies takes the timer with it, so a limit of time
+ * for a process needs no cancelling. TR_EINVAL: ms < 0; TR_ENOMEM. Any thread. */
 TR_API TR_MUST_CHECK int tr_exit_after(int64_t ms, tr_pid to, tr_reason reason, tr_timer *timer);
 /* Cancels: ms left (>= 0), and it will never be delivered; -1: it was delivered, is on its way, or never was. Any
  * thread. */

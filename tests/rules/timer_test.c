@@ -356,6 +356,27 @@ static void exit_after(void)
     CHECK(tr_receive(12) == NULL);
 }
 
+static void ends_itself(const tr_msg *unused)
+{
+    (void)unused;
+    CHECK_EQ(tr_exit_after(1, tr_self(), TR_NORMAL, NULL), TR_OK);
+    tr_receive(TR_INFINITY);
+}
+
+static void who_sends(void);
+TEST(timer, exit_after_sends_in_the_name_of_who_asked) { run(who_sends); }
+static void who_sends(void)
+{
+    tr_ref monitor;
+    tr_spawn_monitor(ends_itself, NULL, 0, &monitor);
+    RULE("EXIT-01"); /* normal to oneself ends the process; from another it is dropped */
+    CHECK_EQ(await_down(monitor).why, TR_WHY_NORMAL);
+    tr_pid pid = tr_spawn_monitor(waiter, NULL, 0, &monitor);
+    CHECK_EQ(tr_exit_after(0, pid, TR_NORMAL, NULL), TR_OK);
+    CHECK_EQ(tr_exit_after(1, pid, because(4), NULL), TR_OK);
+    CHECK_EQ(await_down(monitor).code, 4);
+}
+
 static void interval_ends(void);
 TEST(timer, interval_ends_with_its_destination) { run(interval_ends); }
 static void interval_ends(void)
