@@ -12,8 +12,8 @@ enum disposition {
     DISPOSITION_CRASH = 0x54520009
 };
 
-/* Of an actor that is not blocked, on the worker that runs it: a turn, or, without a behaviour, its entry. Returns NULL, as
- * task.run does: nobody is to be resumed. Apart from the blocked, which only have to be found, and quickly. */
+/* Of an actor that is not blocked, on the worker that runs it: a turn, or, without a behaviour, its entry. Returns
+ * NULL, as task.run does: nobody is to be resumed. Apart from the blocked, which only have to be found, and quickly. */
 struct fiber *handler_begin(struct actor *self);
 
 /* After a callback: the message is done with. Returns the context, which may be another one than before the

@@ -61,9 +61,9 @@ static inline void actor_check_signals(struct actor *self)
         actor_check_signals_slow(self);
 }
 
-/* The same for who has an answer: what its sender sent before it has set SIG, and acts before it (SIG-01), though it may
- * stand behind another sender that is between its two stores. Waits for that one; the process may come back on another
- * thread. */
+/* The same for who has an answer: what its sender sent before it has set SIG, and acts before it (SIG-01), though it
+ * may stand behind another sender that is between its two stores. Waits for that one; the process may come back on
+ * another thread. */
 void actor_await_signals(struct actor *self);
 
 /* For sockets: takes the message; TR_OK also if nobody is there. Any thread with a context. */

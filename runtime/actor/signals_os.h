@@ -6,10 +6,10 @@
  * handler that was there before is called, too. SIGPIPE is never touched.
  *
  * SIGTERM or SIGINT while nobody is subscribed: the first of either calls on_stop; a second ends the program at once,
- * from the handler itself, with the default action, whatever state the runtime is in. One that comes within 250 ms of the
- * first is not a second order but the first again: timeout(1) signals its command and then the whole group, a terminal's
- * Ctrl-C reaches a program and the wrapper that passes it on. In a forked child, before exec, the handler takes the
- * default action.
+ * from the handler itself, with the default action, whatever state the runtime is in. One that comes within 250 ms of
+ * the first is not a second order but the first again: timeout(1) signals its command and then the whole group, a
+ * terminal's Ctrl-C reaches a program and the wrapper that passes it on. In a forked child, before exec, the handler
+ * takes the default action.
  *
  * Handler against the poller's stop: the descriptor must not be closed, and used again for something else, under a
  * handler. All of it is seq_cst (a store before a load of another place, on both sides), so a handler that the stop

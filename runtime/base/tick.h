@@ -6,8 +6,8 @@
  * scheduled, the process was stopped). Such gaps are written down, and `tick_due` adds what is missing before anybody
  * acts on the deadline: never early, whatever the machine does.
  *
- * Invariants: a tick is published, then the clock is read, and a gap longer than the slack is put on record, all under a
- * lock. So who finds that its stamp is no longer the latest ([TC2] acquire, pairs with [TC1] release), and then takes
+ * Invariants: a tick is published, then the clock is read, and a gap longer than the slack is put on record, all under
+ * a lock. So who finds that its stamp is no longer the latest ([TC2] acquire, pairs with [TC1] release), and then takes
  * the lock, finds its gap on record, or its gap was short. Readers are wait-free; `tick_due`, on the path of a timeout,
  * takes the lock. */
 #ifndef TROUPE_BASE_TICK_H

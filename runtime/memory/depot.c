@@ -1,6 +1,6 @@
-/* depot.c: chunks in two lists: those in use, with a free slab at the front, the others behind; and those that are wholly
- * free, which serve when no other does, so that chunks in use are filled up first. Everything here is under the depot's
- * lock.
+/* depot.c: chunks in two lists: those in use, with a free slab at the front, the others behind; and those that are
+ * wholly free, which serve when no other does, so that chunks in use are filled up first. Everything here is under the
+ * depot's lock.
  *
  * Of a free slab three more bits are kept: touched, idle (nobody has taken it since the last depot_age) and due (nobody
  * had between the two before): due <= free, idle <= free, touched <= free. Taking it clears all of them. */

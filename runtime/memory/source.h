@@ -5,8 +5,8 @@
  * does, so that a test can make the n-th request fail (`source_fail_after`) and see that every caller survives it.
  *
  * Ownership: what a function returns is the caller's until it is given back to the function of the same family. Any
- * thread may call any of them; the heap family takes malloc's locks. Under AddressSanitizer mappings are roots of the leak checker, since actors that live in them own
- * heap blocks. */
+ * thread may call any of them; the heap family takes malloc's locks. Under AddressSanitizer mappings are roots of the
+ * leak checker, since actors that live in them own heap blocks. */
 #ifndef TROUPE_MEMORY_SOURCE_H
 #define TROUPE_MEMORY_SOURCE_H
 

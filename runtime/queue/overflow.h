@@ -1,15 +1,15 @@
 /* overflow.h: what a worker's ring had no room for: batches of tasks, newest first for the worker, oldest first for all
  * others.
  *
- * A worker whose ring is full sets its older half aside, as one batch. When the ring is empty it takes of the batch that
- * it set aside last: so a tree of processes is walked depth first, and what is alive at a time stays small and in the
- * caches (a queue would walk it breadth first, a million leaves at once). Others take the oldest batch, near the root,
- * which has the most work under it. None waits for ever: who has had its slice goes behind all that is here, so that the
- * ring runs empty although its tasks always come back, and the worker itself takes a task of the oldest batch now and
- * then, too (worker.c).
+ * A worker whose ring is full sets its older half aside, as one batch. When the ring is empty it takes of the batch
+ * that it set aside last: so a tree of processes is walked depth first, and what is alive at a time stays small and in
+ * the caches (a queue would walk it breadth first, a million leaves at once). Others take the oldest batch, near the
+ * root, which has the most work under it. None waits for ever: who has had its slice goes behind all that is here, so
+ * that the ring runs empty although its tasks always come back, and the worker itself takes a task of the oldest batch
+ * now and then, too (worker.c).
  *
- * Roles: any thread, under the lock, for a few instructions; `tasks` is a hint for all. Capacity: OVERFLOW_BATCHES; what
- * finds it full goes to the global queue. Field key: (l) under the lock. */
+ * Roles: any thread, under the lock, for a few instructions; `tasks` is a hint for all. Capacity: OVERFLOW_BATCHES;
+ * what finds it full goes to the global queue. Field key: (l) under the lock. */
 #ifndef TROUPE_QUEUE_OVERFLOW_H
 #define TROUPE_QUEUE_OVERFLOW_H
 

@@ -1,8 +1,8 @@
 /* quota.c: the CPU quota of this process's control groups, versions 1 and 2.
  *
  * Which groups it is in stands in /proc/self/cgroup, where they are mounted in /proc/self/mountinfo. A quota may be set
- * at any level (of a service, its slice, a container), so all are looked at, from the process's own group up to the root
- * of the mount; the smallest counts. What cannot be read or understood is no quota. */
+ * at any level (of a service, its slice, a container), so all are looked at, from the process's own group up to the
+ * root of the mount; the smallest counts. What cannot be read or understood is no quota. */
 #include "sched/scheduler.h"
 
 #include <stdio.h>
@@ -94,7 +94,8 @@ static void unescape(char *path)
     *to = '\0';
 }
 
-/* "36 35 98:0 ROOT PLACE OPTIONS ... - TYPE SOURCE OPTIONS": root and place, cut out of the line, if it is the hierarchy's. */
+/* "36 35 98:0 ROOT PLACE OPTIONS ... - TYPE SOURCE OPTIONS": root and place, cut out of the line, if it is the
+ * hierarchy's. */
 static bool read_mount(char *line, const struct hierarchy *hierarchy, char **root, char **place)
 {
     char type[32] = "", options[256] = "", *rest = NULL;

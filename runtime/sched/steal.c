@@ -1,15 +1,15 @@
 /* steal.c: how a worker that has no task takes some from another.
  *
- * Locality comes first (D9): a task that was just made runnable is best run where it was made. So a thief notes where the
- * victim's ring ends, naps, looks again, and takes half of what was there both times. The guests of a worker (worker.h)
- * are robbed only while it is revoked.
+ * Locality comes first (D9): a task that was just made runnable is best run where it was made. So a thief notes where
+ * the victim's ring ends, naps, looks again, and takes half of what was there both times. The guests of a worker
+ * (worker.h) are robbed only while it is revoked.
  *
  * Bold and shy. Whether stolen work stays with its thief or goes home with its next message cannot be seen in a ring:
  * sixteen pairs that talk among themselves and a crowd around one server look alike there. So it is tried: bold thieves
- * nap for BOLD_NAP_NS, rob rings that turned over during the nap, too, and are woken when a ring grows (worker.c). A loot
- * that kept its thief busy for less than FRUIT_NS was torn off: then all thieves are shy for SHY_LEAST_NS, twice as long
- * each time up to SHY_MOST_NS: they nap for SHY_NAP_NS and take only what stayed. One good loot ends that. What they
- * share about it are hints: relaxed, and a lost update is one more or one less try. */
+ * nap for BOLD_NAP_NS, rob rings that turned over during the nap, too, and are woken when a ring grows (worker.c). A
+ * loot that kept its thief busy for less than FRUIT_NS was torn off: then all thieves are shy for SHY_LEAST_NS, twice
+ * as long each time up to SHY_MOST_NS: they nap for SHY_NAP_NS and take only what stayed. One good loot ends that. What
+ * they share about it are hints: relaxed, and a lost update is one more or one less try. */
 #include "sched/steal.h"
 
 #include "base/clock.h"

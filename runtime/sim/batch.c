@@ -9,8 +9,8 @@
  * What a program under test keeps elsewhere (in a shared library of its own, in a file) is not put back: such a case
  * says batch = 1. A failed run is the last of its process: the sweep repeats it in a process of its own.
  *
- * In a build that instruments variables (AddressSanitizer), and where pages are not of the usual size, each process does
- * one run. Counters of coverage lie in a mapping of their file (tools/coverage), so they are not put back. */
+ * In a build that instruments variables (AddressSanitizer), and where pages are not of the usual size, each process
+ * does one run. Counters of coverage lie in a mapping of their file (tools/coverage), so they are not put back. */
 #include "sim/machine.h"
 
 #include <malloc.h>

@@ -1,5 +1,5 @@
-/* due.h: what will happen at a time by itself, without a thread that waits for it: the arrival of a segment, the end of a
- * timer. Seen by runtime/sim/ only.
+/* due.h: what will happen at a time by itself, without a thread that waits for it: the arrival of a segment, the end of
+ * a timer. Seen by runtime/sim/ only.
  *
  * Invariants
  *   E1  Things happen in the order of their times, those of the same time in the order in which they were set: a number

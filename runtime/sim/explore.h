@@ -1,5 +1,5 @@
-/* explore.h: the bounded exhaustive mode's places in the runtime. Seen by runtime/sim/ only; the runtime calls them by the
- * names of sim/point.h. */
+/* explore.h: the bounded exhaustive mode's places in the runtime. Seen by runtime/sim/ only; the runtime calls them by
+ * the names of sim/point.h. */
 #ifndef TROUPE_SIM_EXPLORE_H
 #define TROUPE_SIM_EXPLORE_H
 

@@ -1,8 +1,8 @@
 /* fault.c: faults: where each could happen, which do, and the script that repeats them.
  *
  * A fault is a kind and a number: the n-th opportunity of that kind since tr_sim_inject(true). So a script is a list of
- * both, and a run with the script of what happened is the same run. Faults that are drawn come from a generator of their
- * own: without them the schedule's choices stay what they are. */
+ * both, and a run with the script of what happened is the same run. Faults that are drawn come from a generator of
+ * their own: without them the schedule's choices stay what they are. */
 #include "sim/machine.h"
 
 #include "actor/actor.h"
@@ -181,7 +181,8 @@ static bool is_victim(const struct actor *self)
     return among(list, actor_label(self));
 }
 
-/* On a worker, which leaves the runtime for the code of a process: the process may exit, as if that code had said so. */
+/* On a worker, which leaves the runtime for the code of a process: the process may exit, as if that code had said
+ * so. */
 void sim_user_code(void)
 {
     int64_t unused;

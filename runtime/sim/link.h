@@ -3,11 +3,11 @@
  *   client, end 0   -- pipe 0: SYN, DATA, CREDIT, FIN, RST -->   server, end 1
  *                   <-- pipe 1: SYN_ACK, DATA, CREDIT, FIN, RST --
  *
- * What is sent is cut into segments, each of which arrives at a time of its own; the network (network.c) says when. What
- * the reader has taken goes back as credit, so a slow reader stops the writer.
+ * What is sent is cut into segments, each of which arrives at a time of its own; the network (network.c) says when.
+ * What the reader has taken goes back as credit, so a slow reader stops the writer.
  *
- * A local link is one between Unix sockets: no network is between its ends, so that nothing delays, parts or cuts it. It
- * is made whole, and what is sent is there before the call returns.
+ * A local link is one between Unix sockets: no network is between its ends, so that nothing delays, parts or cuts it.
+ * It is made whole, and what is sent is there before the call returns.
  *
  * Invariants
  *   N1  A pipe keeps its order: no segment arrives before one that was sent earlier in the same direction. Nothing is
@@ -17,8 +17,8 @@
  *   N3  `first` is the only segment of a pipe that is due; none is while the pipe is held.
  *   N4  An end whose socket is NULL is closed, or not made yet (the server's, before SYN arrives). A link whose ends
  *       both are is freed: what was under way goes nowhere.
- *   N5  Whoever closes with unread bytes sends RST instead of FIN; bytes that arrive at a closed end are answered by RST.
- *       After a reset nothing is sent or arrives; what had arrived before can still be read, as on Linux. */
+ *   N5  Whoever closes with unread bytes sends RST instead of FIN; bytes that arrive at a closed end are answered by
+ *       RST. After a reset nothing is sent or arrives; what had arrived before can still be read, as on Linux. */
 #ifndef TROUPE_SIM_LINK_H
 #define TROUPE_SIM_LINK_H
 

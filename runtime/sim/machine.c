@@ -1,4 +1,5 @@
-/* machine.c: decisions: who runs, until when, and how the clock moves. See machine.h for the state and its invariants. */
+/* machine.c: decisions: who runs, until when, and how the clock moves. See machine.h for the state and its
+ * invariants. */
 #include "sim/machine.h"
 
 #include "sim/due.h"

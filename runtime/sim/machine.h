@@ -1,16 +1,17 @@
 /* machine.h: the simulator's own state: its threads, its clock, its choices. Seen by runtime/sim/ only.
  *
- * Shape. One operating-system thread carries all threads of the simulation, each a stack and a set of thread-locals. The
- * machine runs one of them until its budget of points is used up or it waits; then it decides who is next.
+ * Shape. One operating-system thread carries all threads of the simulation, each a stack and a set of thread-locals.
+ * The machine runs one of them until its budget of points is used up or it waits; then it decides who is next.
  *
  * Invariants
  *   M1  Exactly one thread is RUNNING; it is `machine.current`, and its thread-locals are those in the section.
- *   M2  A thread is BLOCKED on one object, by its address, or on nothing but its deadline. Whoever changes what it waits
- *       for wakes it: there are no lost or early wakes but the ones that the policy makes on purpose.
+ *   M2  A thread is BLOCKED on one object, by its address, or on nothing but its deadline. Whoever changes what it
+ *       waits for wakes it: there are no lost or early wakes but the ones that the policy makes on purpose.
  *   M3  The clock never goes back. It moves by the points that were used, and to the earliest deadline when nobody can
  *       run.
  *   M4  Choices (which thread, how long, which waiter, which fault) are functions of the seed and of what happened
- *       before. Nothing else is asked: no address is compared but for equality, no clock is read, no thread runs freely.
+ *       before. Nothing else is asked: no address is compared but for equality, no clock is read, no thread runs
+ *       freely.
  *   M5  `ready` holds exactly those that are RUNNABLE or RUNNING and not stalled.
  * Determinism: by induction over the decisions. The first state is the program's; between two decisions one thread runs
  * code that sees only memory, virtual time and seeded chance (redirect.h; tests/simulation/imports), so it reaches the

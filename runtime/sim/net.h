@@ -28,7 +28,8 @@ int sim_file_open(enum sim_file_kind kind, struct sim_socket *socket);
 void sim_file_drop(int fd);
 /* NULL: not a simulated descriptor that is open. */
 struct sim_file *sim_file_of(int fd);
-/* Something has happened at the descriptor: an edge for whoever watches it, and whoever is blocked on it looks again. */
+/* Something has happened at the descriptor: an edge for whoever watches it, and whoever is blocked on it looks
+ * again. */
 void sim_file_edge(int fd);
 
 /* Each call on a descriptor begins with this: others may go first, and what was due by now has happened. */

@@ -1,5 +1,5 @@
-/* network.c: what the simulated network is like: how long segments take, how much is under way, and what the program does
- * to it (tr_sim_link_...).
+/* network.c: what the simulated network is like: how long segments take, how much is under way, and what the program
+ * does to it (tr_sim_link_...).
  *
  * Latency and capacity are drawn for each seed, and anew around that for each connection: some seeds have a network
  * without latency and large buffers, others one that is slower than everything else and gives back-pressure at once. */

@@ -1,9 +1,9 @@
 /* redirect.h: included before everything else when the runtime is compiled for simulation (libtroupe_sim).
  *
  * The seam of the simulation is the one between the runtime and the system: what the runtime asks of threads, clocks,
- * chance, descriptors and RCU gets a name of the simulator's (sim/system.h), and every atomic operation is a point where
- * the simulator may let another thread go on. So what runs in a simulation is the runtime's own code, all of it, and
- * the normal library pays nothing: it never sees this file.
+ * chance, descriptors and RCU gets a name of the simulator's (sim/system.h), and every atomic operation is a point
+ * where the simulator may let another thread go on. So what runs in a simulation is the runtime's own code, all of it,
+ * and the normal library pays nothing: it never sees this file.
  *
  *   atomics          a point before each (sim_point; relaxed ones only under some seeds)
  *   _Thread_local    a section that the simulator exchanges with the thread (thread.c)
@@ -14,7 +14,8 @@
  *   liburcu          sections and grace periods over the simulator's threads; the hash table is liburcu's own
  *   epoll, eventfd,  simulated descriptors (net.c); others are the system's
  *   timerfd
- *   sockets          over simulated links (socket.c, link.c); paths of Unix sockets (path.c), other files are the system's
+ *   sockets          over simulated links (socket.c, link.c); paths of Unix sockets (path.c), other files are the
+ *                    system's
  *   signals          faults are real; all others are kept, and raised by tr_sim_raise
  *
  * What is not redirected must be a function of its arguments; tests/simulation/imports checks the list of what the

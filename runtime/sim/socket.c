@@ -1,5 +1,6 @@
-/* socket.c: the system's calls on simulated stream sockets, over TCP's addresses and Unix paths. What each does, and which
- * errors it gives in which state, is what Linux does: tests/rules/socket_*_test.c and tests/simulator/ hold for both.
+/* socket.c: the system's calls on simulated stream sockets, over TCP's addresses and Unix paths. What each does, and
+ * which errors it gives in which state, is what Linux does: tests/rules/socket_*_test.c and tests/simulator/ hold for
+ * both.
  *
  *   NEW -> LISTENING                                   bind, listen
  *   NEW -> CONNECTING -> CONNECTED, LOST               connect; SYN_ACK or RST arrives

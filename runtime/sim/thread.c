@@ -1,6 +1,7 @@
 /* thread.c: threads of the simulation: made, ended, joined, and what each has of its own.
  *
- * Thread-locals of the runtime are ordinary variables of one section (redirect.h); whoever runs has its values there. */
+ * Thread-locals of the runtime are ordinary variables of one section (redirect.h); whoever runs has its values
+ * there. */
 #include "sim/machine.h"
 #include "sim/system.h"
 

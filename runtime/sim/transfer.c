@@ -1,5 +1,5 @@
-/* transfer.c: the system's calls on a simulated socket that is connected, or is to be: its bytes, names and options. See
- * socket.c. */
+/* transfer.c: the system's calls on a simulated socket that is connected, or is to be: its bytes, names and options.
+ * See socket.c. */
 #include "sim/link.h"
 #include "sim/machine.h"
 #include "sim/net.h"
