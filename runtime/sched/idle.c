@@ -16,7 +16,7 @@
  * WORTH_NS, going by its turns before, wakes nobody: neither to share them nor to poll in its place. If it was mistaken,
  * the watchdog sees.
  *
- * Bounds: a search is SEARCH_ROUNDS naps; nothing spins. */
+ * Bounds: a search is SEARCH_ROUNDS naps; nothing spins but the end of a sleep of poller_wait_on_time. */
 #include "base/clock.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
@@ -231,6 +231,17 @@ static bool reason_to_stay(struct worker *worker)
            (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 
+/* Until an event or an interrupt, or `due`. Where workers are revoked, and their hogs keep the cores busy, a plain sleep
+ * would end late. */
+static int poll_until(int64_t due, int64_t now)
+{
+    if (due == NEVER)
+        return poller_wait(-1);
+    if (due <= now)
+        return poller_wait(0);
+    return load_relaxed(&scheduler.revoked) > 0 ? poller_wait_on_time(due - now) : poller_wait(due - now);
+}
+
 /* In the poll token, until there is an event, an interrupt, or the next timer is due. Announced. */
 static void sleep_polling(struct worker *worker)
 {
@@ -240,7 +251,7 @@ static void sleep_polling(struct worker *worker)
     store_seq_cst(&scheduler.poll_until, due);
     int64_t now = clock_now();
     if (!reason_to_stay(worker) && load_seq_cst(&worker->park_word) == 0)
-        poller_wait(due == NEVER ? -1 : due > now ? due - now : 0);
+        poll_until(due, now);
     store_release(&scheduler.poller, WORKERS_MOST);
     store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */
 }

@@ -23,6 +23,9 @@ enum {
     RUNG = 2,
 };
 
+#define LATE_MOST_NS INT64_C(50000)
+enum { EARLY_SHARE = 16 }; /* this part of a sleep is spent looking, at most */
+
 /* Below all handles of slots.h, which have a generation in their upper bits: the poller's own bell, then the residents.
  */
 #define BELL_HANDLE    0
@@ -34,6 +37,7 @@ enum {
 static struct {
     int epoll;                              /* (c) while started */
     int bell;                               /* (c) an eventfd, never read: each write is an edge */
+    int64_t late_ns;                        /* the holder of the poll token: few sleeps end later than that */
     bool coarse;                            /* the holder of the poll token: the kernel has no epoll_pwait2 */
     struct epoll_event events[EVENTS_MOST]; /* the holder of the poll token */
     pthread_mutex_t lock;                   /* residents are added */
@@ -56,6 +60,7 @@ int poller_start(void)
         return status;
     }
     store_relaxed(&poller.sleep, 0); /* relaxed: no other thread uses the poller yet */
+    poller.late_ns = 0;
     return TR_OK;
 }
 
@@ -243,12 +248,38 @@ static int dispatch(const struct epoll_event *events, int count)
     return told;
 }
 
-int poller_wait(int64_t timeout_ns)
+/* A sleep that was to end at `due` did at `now`: more is learned at once, less slowly, so that few ends are later. */
+static void learn_lateness(int64_t due, int64_t now)
+{
+    int64_t late = now - due, more = late - poller.late_ns;
+    if (late <= LATE_MOST_NS) /* else it had no core: to ask earlier is no help */
+        poller.late_ns += more > 0 ? more / 2 : more / 256;
+}
+
+static int fetch_on_time(int64_t timeout_ns)
+{
+    int64_t now = clock_now(), due = now + timeout_ns, early = timeout_ns / EARLY_SHARE;
+    if (early > poller.late_ns)
+        early = poller.late_ns;
+    int count = fetch_events(timeout_ns - early);
+    now = clock_now();
+    if (count == 0)
+        learn_lateness(due - early, now);
+    for (; count == 0 && now < due; now = clock_now()) /* bound: LATE_MOST_NS; a ring is an event, too */
+        count = fetch_events(0);
+    return count;
+}
+
+static int wait_with(int (*fetch)(int64_t timeout_ns), int64_t timeout_ns)
 {
     bool asleep = timeout_ns != 0 && fall_asleep();
-    int count = fetch_events(asleep ? timeout_ns : 0);
+    int count = asleep ? fetch(timeout_ns) : fetch_events(0);
     if (asleep)
         wake_up();
     tr_check(count >= 0 || errno == EINTR);
     return count > 0 ? dispatch(poller.events, count) : 0;
 }
+
+int poller_wait(int64_t timeout_ns) { return wait_with(fetch_events, timeout_ns); }
+
+int poller_wait_on_time(int64_t timeout_ns) { return wait_with(fetch_on_time, timeout_ns); }

@@ -42,6 +42,7 @@ struct scheduler {
     _Atomic unsigned worker_count;                  /* slots of `workers` in use; only grows while the runtime runs */
     _Atomic uint32_t stopping;
     _Atomic uint32_t surplus; /* spares that are no longer needed */
+    _Atomic uint32_t revoked; /* workers that are: others keep the cores busy; a hint */
     /* idle.c */
     CACHE_ALIGNED _Atomic uint64_t idle[WORKERS_MOST / 64]; /* bit: parked, and may be woken by whoever clears it */
     _Atomic uint32_t idle_count;                            /* a hint */

@@ -141,6 +141,7 @@ static void take_over(struct worker *worker)
                                                 memory_order_relaxed)) {
         context_count(&watchdog.context, COUNT_TAKEOVERS);
         trace_event(watchdog.context.trace, TRACE_TAKEOVER, worker->index);
+        atomic_fetch_add_explicit(&scheduler.revoked, 1, memory_order_relaxed); /* relaxed: a hint */
         watchdog.spares_due++;
         find_spares();
     }

@@ -184,6 +184,7 @@ static void reinstate(struct worker *worker)
         seen = REVOKED;
         sched_yield();
     }
+    atomic_fetch_sub_explicit(&scheduler.revoked, 1, memory_order_relaxed); /* relaxed: a hint */
     atomic_fetch_add_explicit(&scheduler.surplus, 1, memory_order_relaxed);
 }
 

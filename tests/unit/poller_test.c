@@ -152,6 +152,40 @@ TEST(poller, a_sleep_ends_at_its_time_and_not_before)
     end();
 }
 
+/* It learns how late the system is, and asks for earlier from then on: what it got too early it has to wait for. */
+TEST(poller, a_sleep_that_is_to_end_on_time_never_ends_before)
+{
+    begin();
+    CHECK_EQ(poller_wait_on_time(1), 0);
+    for (int i = 0; i < 40; i++) {
+        int64_t before = clock_now();
+        CHECK_EQ(poller_wait_on_time(NS_PER_MS), 0);
+        CHECK(clock_now() - before >= NS_PER_MS);
+    }
+    end();
+}
+
+TEST(poller, a_sleep_that_is_to_end_on_time_ends_for_an_event_and_for_a_ring)
+{
+    int fds[2];
+    struct probe probe;
+    pthread_t ringer;
+    begin();
+    make_sockets(fds);
+    add(&probe, fds[0]);
+    CHECK_EQ(poller_wait_on_time(600 * NS_PER_S), 1);
+    CHECK_EQ(take_events(&probe), POLL_WRITABLE);
+    CHECK_EQ(pthread_create(&ringer, NULL, ring_later, NULL), 0);
+    int64_t before = clock_now();
+    CHECK_EQ(poller_wait_on_time(600 * NS_PER_S), 0);
+    CHECK(clock_now() - before < 300 * NS_PER_S);
+    pthread_join(ringer, NULL);
+    poller_remove(&probe.source);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
 TEST(poller, a_ring_before_the_sleep_ends_it_at_once_and_only_one)
 {
     begin();
