@@ -14,7 +14,9 @@
  * looks at the rings every tick and wakes a thief when a task stayed in one over a tick while somebody is parked; a thief
  * that robbed more than it can run at once wakes the next. Who comes from the poller with tasks that it will have run in
  * WORTH_NS, going by its turns before, wakes nobody: neither to share them nor to poll in its place. If it was mistaken,
- * the watchdog sees.
+ * the watchdog sees. But who found events PRESSED times in a row without having to sleep is pressed: more comes than one
+ * worker can do, and another is woken to poll while it works. Both stay at it for as long as there is enough for two: a
+ * searcher naps in the poll token if that is free, so that what comes is run at once and not after the nap.
  *
  * Bounds: a search is SEARCH_ROUNDS naps; nothing spins but the end of a sleep of poller_wait_on_time. */
 #include "base/clock.h"
@@ -30,7 +32,9 @@
 
 #define WORTH_NS     INT64_C(100000)
 #define BUSY_POLL_NS INT64_C(100000)
-enum { SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64, OVERFLOW_SHARE = 32 };
+#define AT_ONCE_NS   INT64_C(10000) /* a look at the descriptors that did not sleep */
+#define EVENT_NS     INT64_C(500)   /* and what it takes longer for each event */
+enum { PRESSED = 4, SEARCH_ROUNDS = 20, INJECT_SHARE_MOST = 64, OVERFLOW_SHARE = 32 };
 
 /* ---- futex */
 
@@ -125,6 +129,17 @@ void idle_wake(struct context *context)
 
 /* ---- finding a task */
 
+/* True: the poll token is the caller's. */
+static bool take_token(void)
+{
+    uint32_t free_token = 0;
+    return atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* release: the poller's state for the next holder */
+static void leave_token(void) { store_release(&scheduler.polling, 0); }
+
 static struct task *take_injected(struct worker *worker)
 {
     uint32_t there = inject_count(&scheduler.inject);
@@ -200,6 +215,30 @@ static void share(struct worker *worker)
     idle_wake(&worker->context);
 }
 
+/* It has looked for events, and was told of so many. */
+static void note_pressure(struct worker *worker, int64_t since_ns, int told)
+{
+    bool at_once = told > 0 && clock_now() - since_ns < AT_ONCE_NS + told * EVENT_NS;
+    worker->pressed = at_once ? worker->pressed + 1 : 0;
+}
+
+/* A searcher's short sleep: where descriptors are looked at, if nobody else does. True: that brought it tasks. */
+static bool nap(struct worker *worker, int64_t nap_ns)
+{
+    if (poller_used() && load_relaxed(&scheduler.polling) == 0 && take_token()) {
+        int64_t since = clock_now();
+        int told = poller_wait(nap_ns);
+        leave_token();
+        note_pressure(worker, since, told);
+        if (told > 0)
+            share(worker);
+        return told > 0;
+    }
+    store_relaxed(&worker->park_word, 0);
+    park_sleep(worker, nap_ns);
+    return false;
+}
+
 /* As a member of `searching`. */
 static struct task *search(struct worker *worker)
 {
@@ -212,8 +251,8 @@ static struct task *search(struct worker *worker)
             return task;
         if (load_relaxed(&scheduler.stopping) != 0 || !steal_look(worker, &loot))
             return NULL;
-        store_relaxed(&worker->park_word, 0);
-        park_sleep(worker, loot.nap_ns);
+        if (nap(worker, loot.nap_ns))
+            continue;
         task = steal(worker, &loot);
         if (task != NULL)
             return task;
@@ -250,10 +289,12 @@ static void sleep_polling(struct worker *worker)
     int64_t due = scheduler_next_due(); /* after poll_until: the sleeper's half of the race in queue/wheel.h */
     store_seq_cst(&scheduler.poll_until, due);
     int64_t now = clock_now();
+    int told = 0;
     if (!reason_to_stay(worker) && load_seq_cst(&worker->park_word) == 0)
-        poll_until(due, now);
+        told = poll_until(due, now);
     store_release(&scheduler.poller, WORKERS_MOST);
     store_relaxed(&scheduler.poll_until, INT64_MIN); /* nobody sleeps: nobody to interrupt */
+    note_pressure(worker, now, told);
 }
 
 /* Before a long sleep: no memory waits for a thread that sleeps. parks: until pool_resume the pool is not used; the
@@ -271,9 +312,7 @@ static void settle_memory(struct worker *worker, bool parks)
  * and `awake`. */
 static void park(struct worker *worker)
 {
-    uint32_t free_token = 0;
-    bool polls = atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire,
-                                                         memory_order_relaxed);
+    bool polls = take_token();
     context_count(&worker->context, COUNT_PARKS);
     trace_event_now(worker->context.trace, TRACE_PARK, worker->index);
     settle_memory(worker, !polls);
@@ -289,7 +328,7 @@ static void park(struct worker *worker)
     if (claim(worker->index))
         revive(); /* nobody woke it */
     if (polls)
-        store_release(&scheduler.polling, 0); /* release: the poller's state for the next holder */
+        leave_token();
     else
         pool_resume(worker->context.pool);
     worker->now_ns = clock_now();
@@ -309,7 +348,7 @@ static void found(struct worker *worker)
     atomic_thread_fence(
         memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
     uint32_t there = ring_look(&worker->ring, &tail);
-    bool much = worth_waking(worker, there + 1);
+    bool much = worth_waking(worker, there + 1) || (worker->pressed >= PRESSED && there >= CROWD);
     if (inject_count(&scheduler.inject) > 0 || steal_overflows() || (there > 1 && (much || worker->robbed)) ||
         (much && load_relaxed(&scheduler.polling) == 0 && poller_used()))
         idle_wake(&worker->context);
@@ -345,13 +384,11 @@ void idle_poll(struct worker *worker)
 {
     if (!poller_used() || worker->now_ns - worker->polled_ns < BUSY_POLL_NS || load_relaxed(&scheduler.polling) != 0)
         return;
-    uint32_t free_token = 0;
-    if (!atomic_compare_exchange_strong_explicit(&scheduler.polling, &free_token, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    if (!take_token())
         return;
     worker->polled_ns = worker->now_ns;
     poller_wait(0);
-    store_release(&scheduler.polling, 0);
+    leave_token();
     share(worker);
 }
 

@@ -78,6 +78,7 @@ struct worker {
     int64_t turn_ns;                 /* (o) what a turn took when it was last busy; 0: not known, the watchdog sees */
     int64_t busy_since_ns;           /* (o) when it found work after it had none */
     uint64_t busy_since_turn;        /* (o) */
+    uint32_t pressed;                /* (o) looks at the descriptors in a row that brought events at once */
     bool robbed;                     /* (o) since then it has robbed another */
     struct random random;            /* (o) */
     struct fiber native;             /* (o) the pthread's own stack */

@@ -13,6 +13,9 @@
  *     fence                                fence
  *     looks at its word, then sleeps       is it the poller: interrupt
  *
+ * A searcher may nap in the poll token before it sleeps (the first worker, once): it has neither a bit nor is it the poller
+ * meanwhile, and whoever goes to sleep then finds the token taken.
+ *
  * A searcher that finds work and is the last one looks at the queue once more, and wakes another for what is left.
  * Two workers, three pieces of work from two producers. Holds: when nothing can move any more, no work is left, and `searching` is 0;
  * and a piece of work that takes for ever delays no other while a worker sleeps (HOG: the first piece never ends).
@@ -72,12 +75,13 @@ next_bit:
 proctype worker(byte me)
 {
     byte i;
-    bit found, polls, token;
+    bit found, polls, token, napped;
 search:
     atomic {
         if
         :: work > 0 -> work--
-        :: else -> goto park
+        :: work == 0 && me == 0 && !napped && !polling -> napped = 1; polling = 1; goto nap
+        :: work == 0 -> goto park
         fi
     }
     atomic { searching--; found = (searching == 0) }
@@ -93,6 +97,9 @@ search:
     :: else
     fi;
     searching++;
+    goto search;
+nap:
+    polling = 0;
     goto search;
 park:
     atomic { token = !polling; polling = 1 }
