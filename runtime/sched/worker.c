@@ -223,8 +223,6 @@ void worker_loop(void *unused)
 
 /* ---- fibers */
 
-void worker_put_back(void *fiber) { fiber_cache_put(&worker_self()->fibers, fiber); }
-
 bool worker_enter_large(size_t stack_size, fiber_entry *entry, void *arg)
 {
     struct fiber *large = fiber_create(stack_size);

@@ -139,28 +139,32 @@ void schedule_on(struct context *context, unsigned index, struct task *task);
 /* Lets the task run on this worker (not a spare) for now, in the company of what it sends to. */
 void schedule_with(struct context *context, unsigned index, struct task *task);
 
-/* On the other side of worker_resume: the fiber that was left goes to the cache of the worker that left it. */
-void worker_put_back(void *fiber);
-
 /* The two switches are inlined into their callers: a return after a switch is mispredicted, for each frame in
  * between. */
+
+/* The switch of worker_block, to a fiber from the cache. */
+static ALWAYS_INLINE void worker_block_on(struct worker *worker, struct fiber *to, struct fiber **where,
+                                          void (*after)(void *arg), void *arg)
+{
+    struct fiber *mine = worker->fiber;
+    *where = mine;
+    worker->fiber = to;
+    fiber_switch(mine, to, after, arg);
+}
 
 /* Blocks what runs: stores its fiber to *where and goes on with the loop on another fiber, where after(arg) runs first:
  * only there may others learn that *where can be resumed. Returns when worker_resume got *where, perhaps on another
  * thread. False, and nothing happened: no memory. */
 static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void *arg), void *arg)
 {
-    struct worker *worker = worker_self();
-    struct fiber *mine = worker->fiber;
+    struct worker *worker = worker_here();
     struct fiber *to = fiber_cache_get(&worker->fibers);
     if (UNLIKELY(to == NULL))
         return false;
     uint32_t critical = worker->critical;
-    *where = mine;
-    worker->fiber = to;
-    fiber_switch(mine, to, after, arg);
+    worker_block_on(worker, to, where, after, arg);
     if (UNLIKELY(critical > 0))
-        worker_self()->critical =
+        worker_here()->critical =
             critical; /* the bracket is the task's, and moves with it; the loop has cleared the worker's */
     return true;
 }
@@ -169,10 +173,11 @@ static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void 
  * worker_self(). */
 static ALWAYS_INLINE void worker_resume(struct fiber *fiber)
 {
-    struct worker *worker = worker_self();
+    struct worker *worker = worker_here();
     struct fiber *mine = worker->fiber;
     worker->fiber = fiber;
-    fiber_switch(mine, fiber, worker_put_back, mine);
+    fiber_cache_put(&worker->fibers, mine); /* before it is left: only this thread takes from the cache */
+    fiber_switch(mine, fiber, NULL, NULL);
 }
 
 /* In task->run: enters entry(arg) on a fiber with a stack of its own size. False: no memory. */
