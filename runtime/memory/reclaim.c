@@ -58,10 +58,16 @@ static void tell_grace_end(void) {}
  * */
 void reclaim_read_begin_seen(void) { urcu_memb_flavor.read_lock(); }
 
-void reclaim_read_end_seen(void)
+NOINLINE void read_end_rest(void)
 {
-    tell_read_end();
-    urcu_memb_flavor.read_unlock();
+    if (WITH_TSAN) {
+        tell_read_end();
+        urcu_memb_flavor.read_unlock();
+    } else if (WITH_SIM || read_ongoing()) {
+        _urcu_memb_read_unlock();
+    } else {
+        urcu_common_wake_up_gp(&urcu_memb_gp);
+    }
 }
 
 NOINLINE void read_begin_apart(void) { read_begin(); }

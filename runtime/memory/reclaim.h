@@ -33,6 +33,7 @@
 #define TROUPE_MEMORY_RECLAIM_H
 
 #include "base/atomics.h"
+#include "base/check.h"
 #include "base/compiler.h"
 
 #include <stdbool.h>
@@ -110,8 +111,37 @@ void reclaim_bin_init(struct reclaim_bin *bin);
 void reclaim_submit(struct reclaim_bin *bin);
 void reclaim_release_now(struct reclaim_bin *bin, void *context);
 void reclaim_read_begin_seen(void);
-void reclaim_read_end_seen(void);
 extern _Atomic(struct retired *) reclaim_ripe_strays;
+
+/* Whether the calling thread is inside a read section: for checks. */
+static inline bool read_ongoing(void) { return _urcu_memb_read_ongoing() != 0; }
+
+/* Outermost sections, of who knows that it is in none: what liburcu does, with one look at whether there is membarrier
+ * where it has two, and none at the depth. The end returns false if read_end_rest has still to be called: a grace period
+ * waits for it, or it is not as simple. */
+static ALWAYS_INLINE void read_begin_outer(void)
+{
+    tr_debug_check(!read_ongoing());
+    if (WITH_TSAN) {
+        reclaim_read_begin_seen();
+    } else if (WITH_SIM) {
+        _urcu_memb_read_lock();
+    } else {
+        unsigned long now = __atomic_load_n(&urcu_memb_gp.ctr, __ATOMIC_RELAXED); /* with a depth of 1 in it */
+        __atomic_store_n(&URCU_TLS(urcu_memb_reader).ctr, now, __ATOMIC_RELAXED);
+        urcu_memb_smp_mb_slave(); /* a grace period makes it a full fence: the section before its reads */
+    }
+}
+static ALWAYS_INLINE bool read_end_outer(void)
+{
+    if (UNLIKELY(WITH_TSAN || WITH_SIM || !urcu_memb_has_sys_membarrier))
+        return false;
+    cmm_barrier(); /* a grace period makes it a full fence: the section's reads before its end */
+    __atomic_store_n(&URCU_TLS(urcu_memb_reader).ctr, 0UL, __ATOMIC_RELAXED);
+    cmm_barrier(); /* as above: the end before the look at who waits */
+    return LIKELY(__atomic_load_n(&urcu_memb_gp.futex, __ATOMIC_RELAXED) != -1);
+}
+void read_end_rest(void);
 
 /* Read sections nest. A function that inlines these must not block (change threads) between two of them: compilers keep
  * the address of thread-locals. */
@@ -125,18 +155,14 @@ static ALWAYS_INLINE void read_begin(void)
 
 static ALWAYS_INLINE void read_end(void)
 {
-    if (WITH_TSAN)
-        reclaim_read_end_seen();
-    else
-        _urcu_memb_read_unlock();
+    unsigned long count = URCU_TLS(urcu_memb_reader).ctr;
+    if (UNLIKELY(WITH_TSAN || WITH_SIM || (count & URCU_GP_CTR_NEST_MASK) != URCU_GP_COUNT || !read_end_outer()))
+        read_end_rest();
 }
 
 /* The same, never inlined: for functions that block between two of them. */
 void read_begin_apart(void);
 void read_end_apart(void);
-
-/* Whether the calling thread is inside a read section: for checks. */
-static inline bool read_ongoing(void) { return _urcu_memb_read_ongoing() != 0; }
 
 /* Owner of the bin. `item` is out of reach of new readers already; it is released a grace period later. */
 static inline void reclaim_retire(struct reclaim_bin *bin, struct retired *item)
