@@ -41,56 +41,61 @@ static void post_request(void *argument)
 }
 
 /* The slow ends of after_park. */
-static NOINLINE void post_and_check(struct actor *actor, uint64_t serial, int64_t deadline, tr_msg *request)
-{
-    post_request(request);
-    wait_check(actor, serial, deadline);
-}
-
 static NOINLINE void posted(struct actor *actor, uint64_t serial, int64_t deadline, struct actor *server)
 {
     if ((load_seq_cst(&server->flags) & ACTOR_DEAD) != 0) /* [DE2] pairs with [DE1] */
         call_fail(context_self(), actor->pid, serial, server->ending, 0);
-    wait_check(actor, serial, deadline);
+    if (!wait_is_settled(actor, deadline))
+        wait_look_again(actor, serial, deadline);
+    read_end();
 }
 
 static NOINLINE void schedule_posted(struct actor *actor, uint64_t serial, int64_t deadline, struct actor *server)
 {
-    schedule(context_self(), &server->task);
+    deliver_wake(context_self(), server);
     fence_after_rmw();
     posted(actor, serial, deadline, server);
 }
 
-/* The same as wait_after_park with post_request. Nothing is called on the short way: what would have to be saved for it
- * has to leave the store buffer before the exchange in the mailbox. */
+/* On the other side of the switch, on which the caller is what ran last. What parks it goes through its registers and the
+ * request alone: its stack may be gone once the word is WAITING. Nothing is called on the short way: what would have to
+ * be saved for it has to leave the store buffer before the exchange in the mailbox. */
 static void after_park(void *argument)
 {
-    const struct parking *parking = argument;
-    struct actor *actor = parking->actor;
-    uint64_t serial = parking->serial;
-    int64_t deadline = parking->deadline;
-    tr_msg *request = parking->arg;
+    tr_msg *request = argument;
+    struct worker *worker = worker_here();
+    struct actor *actor = actor_of_task(load_relaxed(&worker->current));
+    uint64_t serial = request->serial;
     struct actor *server = (struct actor *)(void *)message_next(request);
-    struct worker *worker = worker_self();
+    int64_t deadline = load_relaxed(&actor->cold->deadline);
     /* [WT5] release: the deadline, the saved fiber; pairs with [WT6] and the waker's acquire */
     store_release(&actor->wait, WAIT_WAITING(serial));
-    if (UNLIKELY(message_kind(request) == KIND_QUERY || trace_on(TRACE_RUNNABLE))) {
-        post_and_check(actor, serial, deadline, request);
-        return;
-    }
     if (LIKELY(mailbox_put(&server->mailbox, &request->node))) {
-        if (UNLIKELY(load_relaxed(&worker->next) != NULL || load_relaxed(&worker->revoked) != 0)) {
+        if (UNLIKELY(trace_on(TRACE_RUNNABLE) || !schedule_next(worker, &server->task))) {
             schedule_posted(actor, serial, deadline, server);
             return;
         }
-        store_relaxed(&worker->next, &server->task); /* as `schedule` */
     }
     fence_after_rmw(); /* [DE2] the put before the look at DEAD; pairs with [DE1] */
-    if (UNLIKELY(((load_seq_cst(&server->flags) & ACTOR_DEAD) | (load_seq_cst(&actor->flags) & ACTOR_SIG)) != 0 ||
-                 load_relaxed(&actor->cold->armed) > deadline)) {
+    if (UNLIKELY((load_seq_cst(&server->flags) & ACTOR_DEAD) != 0 || !wait_is_settled(actor, deadline))) {
         posted(actor, serial, deadline, server);
         return;
     }
+    if (UNLIKELY(!read_end_outer()))
+        read_end_rest();
+}
+
+/* The same for a query, which is a signal. */
+static void after_park_query(void *argument)
+{
+    tr_msg *request = argument;
+    struct actor *actor = actor_here(context_self());
+    uint64_t serial = request->serial;
+    int64_t deadline = load_relaxed(&actor->cold->deadline);
+    store_release(&actor->wait, WAIT_WAITING(serial)); /* [WT5] as above */
+    post_request(request);
+    if (!wait_is_settled(actor, deadline))
+        wait_look_again(actor, serial, deadline);
     read_end();
 }
 
@@ -168,7 +173,7 @@ static NOINLINE int failed(struct actor *self, int result, tr_msg **reply, int *
     return tag < 0 ? tag : TR_EDOWN;
 }
 
-static ALWAYS_INLINE int waited(struct actor *self, int result, tr_msg **reply, int *failure_tag)
+static int waited(struct actor *self, int result, tr_msg **reply, int *failure_tag)
 {
     return LIKELY(result == WAIT_REPLY && message_kind(*reply) == KIND_REPLY)
                ? TR_OK
@@ -185,23 +190,27 @@ int call_wait(struct actor *self, uint64_t serial, int64_t timeout_ms, void (*po
     return waited(self, (int)foreign_wait(self, serial, deadline, post, arg, reply), reply, failure_tag);
 }
 
-/* TR_INFINITY is. */
-static ALWAYS_INLINE bool is_long(int64_t timeout_ms) { return (uint64_t)timeout_ms >= LONG_TIMEOUT_MS; }
-
 /* Sends the request and waits, inside a read section that ends on the way. In one piece down to the switch: each frame
  * that returns after it is a mispredicted return. */
 static ALWAYS_INLINE int post_and_wait(struct actor *self, tr_msg *request, int64_t timeout_ms, tr_msg **reply,
                                        int *failure_tag)
 {
-    uint64_t serial = request->serial;
     bool proxy = (load_relaxed(&self->flags) & ACTOR_PROXY) != 0;
-    int64_t stamp = LIKELY(is_long(timeout_ms) && !proxy) ? tick_stamp() : 0;
+    int64_t stamp = LIKELY((uint64_t)timeout_ms >= LONG_TIMEOUT_MS && !proxy) ? tick_stamp()
+                                                                              : 0; /* TR_INFINITY is long */
     int64_t deadline = LIKELY(stamp != 0) ? deadline_after(stamp + TICK_SLACK_NS, timeout_ms)
                                           : deadline_after(clock_now(), timeout_ms);
-    int result = LIKELY(!proxy) ? (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request,
-                                                       reply, true)
-                                : (int)foreign_wait(self, serial, deadline, post_request, request, reply);
-    return waited(self, result, reply, failure_tag);
+    if (UNLIKELY(proxy))
+        return waited(self, (int)foreign_wait(self, request->serial, deadline, post_request, request, reply), reply,
+                      failure_tag);
+    wait_set_deadline(self->cold, deadline, stamp);
+    bool query = message_kind(request) == KIND_QUERY;
+    if (UNLIKELY(!worker_block(&self->fiber, query ? after_park_query : after_park, request))) {
+        read_end_apart();
+        return waited(self, WAIT_NO_MEMORY, reply, failure_tag);
+    }
+    *reply = wait_take_answer(self);
+    return waited(self, LIKELY(*reply != NULL) ? WAIT_REPLY : (int)wait_end(self, false, reply), reply, failure_tag);
 }
 
 /* A request that was not sent: its room, if the server is still there, and its block are given back. */
@@ -257,53 +266,84 @@ int call_request(tr_pid to, enum message_kind kind, int tag, const void *body, s
 /* ---- the public calls */
 
 /* What tr_call does with the answer, and with the block that it came in. */
-static ALWAYS_INLINE int take_answer(tr_msg *answer, void *reply, size_t reply_size)
+static ALWAYS_INLINE int take_answer(struct context *context, tr_msg *answer, void *reply, size_t reply_size)
 {
     int status = TR_OK;
     if (UNLIKELY(message_size(answer) != reply_size))
         status = TR_ESIZE;
     else if (LIKELY(reply_size == 8))
-        memcpy(reply, answer + 1, 8);
+        memcpy(reply, answer + 1, 8); /* no call */
     else if (reply_size > 0)
         memcpy(reply, message_body(answer), reply_size);
-    pool_free(context_self()->pool, answer);
+    pool_free(context->pool, answer);
     return status;
 }
 
 static NOINLINE int call_any(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
                              int64_t timeout_ms)
 {
+    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
+        return TR_EINVAL;
     struct context *context = api_enter();
     if (UNLIKELY(context == NULL))
         return TR_ESTOPPED;
     tr_msg *answer = NULL;
     int status = request_inline(context, server, KIND_CALL, tag, body, size, timeout_ms, &answer);
+    context = context_self();
     if (LIKELY(status == TR_OK))
-        status = take_answer(answer, reply, reply_size);
-    api_leave(context_self());
+        status = take_answer(context, answer, reply, reply_size);
+    api_leave(context);
     return status;
 }
 
-/* From a process that has called before to one whose mailbox has no bound: a word or nothing, a timeout for which the
- * tick is good enough, and memory at hand. False: it is not so, and nothing happened. Where it is, less is to be looked
- * at, and less to be kept over the switch. */
-static ALWAYS_INLINE bool call_word(struct worker *worker, struct actor *self, tr_pid to, int tag, const void *body,
-                                    size_t size, int64_t timeout_ms, int *status, tr_msg **answer)
+/* The end of tr_call when no word was answered; answer: NULL if there is none yet. */
+static NOINLINE int end_call(struct actor *self, tr_msg *answer, void *reply, size_t reply_size)
 {
+    int failure_tag = 0, result = answer != NULL ? WAIT_REPLY : (int)wait_end(self, false, &answer),
+        status = waited(self, result, &answer, &failure_tag);
+    struct worker *worker = worker_here();
+    if (LIKELY(status == TR_OK))
+        status = take_answer(&worker->context, answer, reply, reply_size);
+    runtime_leave(worker);
+    return status;
+}
+
+/* Whether the process may block here and now, and a stack is at hand: nothing that call_any would find is in its way. */
+static ALWAYS_INLINE bool may_block(struct worker *worker, struct actor *self)
+{
+    return LIKELY(load_relaxed(&worker->in_runtime) == 0 && worker->critical == 0 && !signal_pending(self) &&
+                  worker->fibers.count > 0 && fiber_has_left(worker->fiber, STACK_RESERVE));
+}
+
+/* Of a word or nothing, with a timeout (not for ever) for which the tick is good enough, to one whose mailbox has no bound, by a process
+ * that has called before: in one piece, where less is to be looked at, and less to be kept over the switch. All others,
+ * and all that is rare: call_any. */
+API int tr_call(tr_pid to, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
+{
+    struct worker *worker = worker_self();
+    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
+    if (UNLIKELY(task == NULL || tag < 1 || (size != 8 && size != 0) ||
+                 (uint64_t)timeout_ms - LONG_TIMEOUT_MS > (uint64_t)TIMEOUT_MOST_MS - LONG_TIMEOUT_MS))
+        return call_any(to, tag, body, size, reply, reply_size, timeout_ms);
+    struct actor *self = actor_of_task(task);
+    struct cold *cold = self->cold;
     int64_t stamp = tick_stamp();
-    if (UNLIKELY(stamp == 0 || self->cold == NULL))
-        return false;
-    actor_check_blocking(&worker->context, self);
-    read_begin();
+    if (UNLIKELY(cold == NULL || stamp == 0 || !may_block(worker, self)))
+        return call_any(to, tag, body, size, reply, reply_size, timeout_ms);
+    runtime_enter_turn(worker);
+    read_begin_outer();
     struct actor *server = actor_find(actor_resolve(to));
-    bool plain = server != NULL && server != self &&
-                 (load_relaxed(&server->flags) & (ACTOR_GONE | ACTOR_BOUNDED)) == 0; /* relaxed: as in find_server */
+    /* relaxed: as in find_server; a stand-in of a foreign thread is GONE, too */
+    bool plain = server != NULL && server != self && (load_relaxed(&server->flags) & (ACTOR_GONE | ACTOR_BOUNDED)) == 0;
     tr_msg *request = LIKELY(plain) ? pool_alloc_at_hand(worker->context.pool) : NULL;
     if (UNLIKELY(request == NULL)) {
         read_end();
-        return false;
+        runtime_leave_turn(worker);
+        return call_any(to, tag, body, size, reply, reply_size, timeout_ms);
     }
     uint64_t serial = wait_next_serial(self);
+    wait_set_deadline(cold, stamp + TICK_SLACK_NS + timeout_ms * NS_PER_MS, stamp);
+    message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
     request->sender = self->pid;
     request->serial = serial;
     request->tag = tag;
@@ -311,33 +351,15 @@ static ALWAYS_INLINE bool call_word(struct worker *worker, struct actor *self, t
     ((char *)(request + 1))[size] = 0;
     if (size > 0)
         memcpy(request + 1, body, 8);
-    message_set_next(request, (tr_msg *)(void *)server); /* until it is in the mailbox */
-    int64_t deadline = deadline_after(stamp + TICK_SLACK_NS, timeout_ms);
-    int failure_tag = 0,
-        result = (int)wait_for_inline(self, serial, deadline, stamp, false, after_park, NULL, request, answer, true);
-    *status = waited(self, result, answer, &failure_tag);
-    if (UNLIKELY(failure_tag == CALL_NOT_SENT))
-        message_free(context_self(), request);
-    return true;
-}
-
-API int tr_call(tr_pid server, int tag, const void *body, size_t size, void *reply, size_t reply_size,
-                int64_t timeout_ms)
-{
-    if (UNLIKELY(tag < 1 || timeout_ms < TR_INFINITY))
-        return TR_EINVAL;
-    struct worker *worker = worker_self();
-    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
-    if (UNLIKELY(task == NULL || (size != 8 && size != 0) || !is_long(timeout_ms)))
-        return call_any(server, tag, body, size, reply, reply_size, timeout_ms);
-    tr_msg *answer = NULL;
-    int status = TR_OK;
-    runtime_enter(worker);
-    bool called = call_word(worker, actor_of_task(task), server, tag, body, size, timeout_ms, &status, &answer);
-    if (LIKELY(called && status == TR_OK))
-        status = take_answer(answer, reply, reply_size);
-    runtime_leave(worker_here());
-    return LIKELY(called) ? status : call_any(server, tag, body, size, reply, reply_size, timeout_ms);
+    worker_block_on(worker, fiber_cache_take(&worker->fibers), &self->fiber, after_park, request);
+    tr_msg *answer = wait_take_answer(self);
+    if (UNLIKELY(answer == NULL || reply_size != 8 || answer->meta != ((uint32_t)KIND_REPLY << 24 | 8)))
+        return end_call(self, answer, reply, reply_size);
+    memcpy(reply, answer + 1, 8);
+    worker = worker_here();
+    pool_free(worker->context.pool, answer);
+    runtime_leave_turn(worker);
+    return TR_OK;
 }
 
 API int tr_call_msg(tr_pid server, int tag, const void *body, size_t size, int64_t timeout_ms, tr_msg **reply)

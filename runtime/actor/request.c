@@ -58,7 +58,15 @@ static NOINLINE int reply_schedule(struct actor *caller)
     trace_event_now(context->trace, TRACE_RUNNABLE, caller->pid);
     schedule(context, &caller->task);
     read_end();
-    runtime_leave(worker_here());
+    runtime_leave_turn(worker_here());
+    return TR_OK;
+}
+
+/* The same, and the read section is to be ended at length. */
+static NOINLINE int reply_end(void)
+{
+    read_end_rest();
+    runtime_leave_turn(worker_here());
     return TR_OK;
 }
 
@@ -70,7 +78,7 @@ static NOINLINE int reply_awake(struct actor *caller, uint64_t serial, tr_msg *m
     read_end();
     if (!taken)
         message_free(context, message);
-    runtime_leave(worker_here());
+    runtime_leave_turn(worker_here());
     return TR_OK;
 }
 
@@ -79,13 +87,13 @@ static ALWAYS_INLINE int reply_word(uint64_t caller, uint64_t serial, const void
 {
     struct worker *worker = worker_self();
     struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
-    if (UNLIKELY(task == NULL || (serial & REF_ALIAS_BIT) != 0))
+    if (UNLIKELY(task == NULL || (serial & REF_ALIAS_BIT) != 0 || load_relaxed(&worker->in_runtime) != 0))
         return reply_any(caller, serial, body, size);
     struct actor *self = actor_of_task(task);
-    runtime_enter(worker);
+    runtime_enter_turn(worker);
     tr_msg *message = pool_alloc_at_hand(worker->context.pool);
     if (UNLIKELY(message == NULL)) {
-        runtime_leave(worker);
+        runtime_leave_turn(worker);
         return reply_any(caller, serial, body, size);
     }
     mark_answered(self, caller, serial);
@@ -96,14 +104,15 @@ static ALWAYS_INLINE int reply_word(uint64_t caller, uint64_t serial, const void
     ((char *)(message + 1))[size] = 0;
     if (size > 0)
         memcpy(message + 1, body, 8);
-    read_begin();
+    read_begin_outer();
     struct actor *waiting = actor_find(caller);
     if (UNLIKELY(waiting == NULL || !wait_answer_blocked(waiting, serial, message)))
         return reply_awake(waiting, serial, message);
     if (UNLIKELY(trace_on(TRACE_RUNNABLE) || !schedule_next(worker, &waiting->task)))
         return reply_schedule(waiting);
-    read_end();
-    runtime_leave(worker);
+    if (UNLIKELY(!read_end_outer()))
+        return reply_end();
+    runtime_leave_turn(worker);
     return TR_OK;
 }
 

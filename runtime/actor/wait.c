@@ -132,7 +132,9 @@ void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline)
     }
 }
 
-void wait_without_stack(void)
+/* A wait that goes on found no other stack: the thread itself waits a moment, and what was to run here next runs
+ * elsewhere. */
+static void wait_without_stack(void)
 {
     struct worker *worker = worker_self();
     struct task *next = load_relaxed(&worker->next);
@@ -142,7 +144,19 @@ void wait_without_stack(void)
     sched_yield();
 }
 
-void wait_after_park(void *argument)
+/* What the other side of the switch has to do. */
+struct parking {
+    struct actor *actor;
+    uint64_t serial;
+    int64_t deadline;
+    void (*post)(void *arg); /* NULL: nothing is posted */
+    void *arg;
+    bool again; /* the wait goes on, the word is BUSY; nothing is posted */
+};
+
+/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and its
+ * stack be gone, with the caller's *argument. The read section was begun before the switch, on this thread. */
+static void after_park(void *argument)
 {
     struct parking parking = *(struct parking *)argument;
     struct actor *actor = parking.actor;
@@ -158,14 +172,69 @@ void wait_after_park(void *argument)
         read_end();
         return;
     }
-    atomic_thread_fence(memory_order_seq_cst); /* the barrier of wait_check */
-    wait_check(actor, parking.serial, parking.deadline);
+    atomic_thread_fence(memory_order_seq_cst); /* the barrier of wait_is_settled */
+    if (!wait_is_settled(actor, parking.deadline))
+        wait_look_again(actor, parking.serial, parking.deadline);
+    read_end();
+}
+
+/* False: no stack, and nothing happened. After it the thread may be another one. */
+static bool park(struct actor *self, struct parking *parking)
+{
+    read_begin_apart();
+    if (LIKELY(worker_block(&self->fiber, after_park, parking)))
+        return true;
+    read_end_apart();
+    return false;
+}
+
+/* The same once more, after it was woken for nothing. */
+static void park_again(struct actor *self, uint64_t serial)
+{
+    struct parking parking = {
+        .actor = self, .serial = serial, .deadline = load_relaxed(&self->cold->deadline), .again = true
+    };
+    if (!park(self, &parking))
+        wait_without_stack(); /* what it waits for is under way; bound: that, or memory comes back */
+}
+
+NOINLINE enum wait_result wait_end(struct actor *self, bool wakeable, tr_msg **reply)
+{
+    struct cold *cold = self->cold;
+    for (;;) {
+        uint64_t word = load_acquire(&self->wait); /* acquire: as in wait_take_answer */
+        if (!wait_is_reply(word)) {
+            actor_check_signals(self);
+            bool late = wait_is_late(cold);
+            if (!wakeable && !late) {
+                park_again(self, word >> 2);
+                continue;
+            }
+            /* acquire: as above, if a reply came */
+            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire,
+                                                        memory_order_acquire)) {
+                store_relaxed(&cold->deadline, NEVER);
+                return late ? WAIT_TIMEOUT : WAIT_WOKEN;
+            }
+        }
+        /* before the answer: a signal that came before it, such as a link's end (SIG-01, LINK-08) */
+        if (UNLIKELY(signal_pending(self)))
+            actor_await_signals(self);
+        store_relaxed(&cold->deadline, NEVER);
+        store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
+        *reply = (tr_msg *)(uintptr_t)word;
+        return WAIT_REPLY;
+    }
 }
 
 enum wait_result wait_for(struct actor *self, uint64_t serial, int64_t deadline, bool wakeable, void (*post)(void *arg),
                           void *arg, tr_msg **reply)
 {
-    return wait_for_inline(self, serial, deadline, 0, wakeable, wait_after_park, post, arg, reply, false);
+    struct parking parking = { .actor = self, .serial = serial, .deadline = deadline, .post = post, .arg = arg };
+    wait_set_deadline(self->cold, deadline, 0);
+    if (UNLIKELY(!park(self, &parking)))
+        return WAIT_NO_MEMORY;
+    return wait_end(self, wakeable, reply);
 }
 
 bool wait_answer_awake(struct context *context, struct actor *actor, uint64_t serial, tr_msg *reply)

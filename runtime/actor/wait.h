@@ -80,93 +80,36 @@ void wait_cold_init(struct actor *self, struct cold *cold);
 /* Owner: whether the deadline of the present wait has surely passed. */
 bool wait_is_late(const struct cold *cold);
 
-/* What the other side of the switch has to do. */
-struct parking {
-    struct actor *actor;
-    uint64_t serial;
-    int64_t deadline;
-    void *arg;
-    bool again;              /* for wait_after_park alone, as the next: the wait goes on, the word is BUSY */
-    void (*post)(void *arg); /* NULL: nothing is posted */
-};
-
-/* On another stack: the actor's registers are saved. Once the word is WAITING, the actor may run elsewhere and its
- * stack be gone, with the caller's *argument. The read section was begun before the switch, on this thread. */
-void wait_after_park(void *argument);
-
-/* A wait that goes on found no other stack: the thread itself waits a moment, and what was to run here next runs
- * elsewhere. */
-void wait_without_stack(void);
-
-/* The rest of it, after the word is WAITING and the request posted, with a full barrier after the word. */
+/* On the other side of the switch, when the word is WAITING and the request posted, with a full barrier after the word. */
 void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline);
-static ALWAYS_INLINE void wait_check(struct actor *actor, uint64_t serial, int64_t deadline)
+static ALWAYS_INLINE bool wait_is_settled(struct actor *actor, int64_t deadline)
 {
     /* [WT2] the word before SIG, pairs with [WT1]; [WT4] word and deadline before `armed`, pairs with [WT3] */
-    if (UNLIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) != 0 || load_relaxed(&actor->cold->armed) > deadline))
-        wait_look_again(actor, serial, deadline);
-    read_end();
+    return LIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) == 0 && load_relaxed(&actor->cold->armed) <= deadline);
 }
 
-/* wait_for, inlined for calls. after: wait_after_park, or what a request does instead. stamp: tick_stamp, if the
- * deadline was computed from it, else 0. in_section: the caller has begun a read section, which ends on the other
- * side. */
-static ALWAYS_INLINE enum wait_result wait_for_inline(struct actor *self, uint64_t serial, int64_t deadline,
-                                                      int64_t stamp, bool wakeable, void (*after)(void *parking),
-                                                      void (*post)(void *arg), void *arg, tr_msg **reply,
-                                                      bool in_section)
+/* wait_for in pieces, for calls, which are one function down to the switch. Owner, before the switch: the deadline of the
+ * wait; stamp: tick_stamp, if it was computed from that, else 0. */
+static ALWAYS_INLINE void wait_set_deadline(struct cold *cold, int64_t deadline, int64_t stamp)
 {
-    struct parking parking; /* what `after` looks at, field by field: each store stands before the request's exchange */
-    struct cold *cold = self->cold;
-    bool again = false;
-    parking.actor = self;
-    parking.serial = serial;
-    parking.deadline = deadline;
-    parking.arg = arg;
-    if (after == wait_after_park) {
-        parking.post = post;
-        parking.again = false;
-    }
     store_relaxed(&cold->deadline, deadline);
     store_relaxed(&cold->stamp, stamp);
-    for (;;) {
-        if (!in_section)
-            read_begin_apart(); /* after a block the thread may be another one */
-        in_section = false;
-        if (UNLIKELY(!worker_block(&self->fiber, after, &parking))) {
-            read_end_apart();
-            if (!again)
-                return WAIT_NO_MEMORY;
-            wait_without_stack(); /* what it waits for is under way; bound: that, or memory comes back */
-        }
-        /* acquire: the reply's contents, and SIG, if its sender had set it; pairs with the exchange in wait_answer */
-        uint64_t word = load_acquire(&self->wait);
-        if (UNLIKELY(!wait_is_reply(word))) {
-            actor_check_signals(self);
-            bool late = wait_is_late(cold);
-            word = WAIT_BUSY(serial);
-            again = !(wakeable || late);
-            if (again) {
-                after = wait_after_park;
-                parking.again = true;
-                continue;
-            }
-            /* acquire: as above, if a reply came */
-            if (atomic_compare_exchange_strong_explicit(&self->wait, &word, 0, memory_order_acquire,
-                                                        memory_order_acquire)) {
-                store_relaxed(&cold->deadline, NEVER);
-                return late ? WAIT_TIMEOUT : WAIT_WOKEN;
-            }
-        }
-        /* before the answer: a signal that came before it, such as a link's end (SIG-01, LINK-08) */
-        if (UNLIKELY(signal_pending(self)))
-            actor_await_signals(self);
-        store_relaxed(&cold->deadline, NEVER);
-        store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
-        *reply = (tr_msg *)(uintptr_t)word;
-        return WAIT_REPLY;
-    }
 }
+
+/* Owner, awake after the switch: the answer, and the wait is over. NULL: wait_end tells what it is. */
+static ALWAYS_INLINE tr_msg *wait_take_answer(struct actor *self)
+{
+    /* acquire: the reply's contents, and SIG, if its sender had set it; pairs with the exchange in wait_answer */
+    uint64_t word = load_acquire(&self->wait);
+    tr_debug_check(word != 0);
+    if (UNLIKELY((word & 1) != 0 || signal_pending(self)))
+        return NULL;
+    store_relaxed(&self->cold->deadline, NEVER);
+    store_relaxed(&self->wait, 0); /* relaxed: nobody exchanges a reply */
+    return (tr_msg *)(uintptr_t)word;
+}
+/* What is rarer: waits on, if it must, as wait_for does. */
+enum wait_result wait_end(struct actor *self, bool wakeable, tr_msg **reply);
 
 /* For sockets: the calling actor, its pid, and a wait that is woken by number. */
 struct actor *actor_self(void);

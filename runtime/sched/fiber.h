@@ -192,6 +192,12 @@ static ALWAYS_INLINE size_t fiber_stack_left(const struct fiber *fiber)
     return here > fiber->stack.low ? (size_t)(here - fiber->stack.low) : 0;
 }
 
+/* Whether that is at least `bytes`, which is little. */
+static ALWAYS_INLINE bool fiber_has_left(const struct fiber *fiber, size_t bytes)
+{
+    return (intptr_t)((uintptr_t)__builtin_frame_address(0) - (uintptr_t)fiber->stack.low) >= (intptr_t)bytes;
+}
+
 /* The upper end of the stack, aligned for a call. A signal handler that gives up what a fiber was doing may let the
  * thread go on here, in a function that abandons the fiber: the frames it overwrites are dropped anyway. */
 static inline void *fiber_base(struct fiber *fiber) { return fiber; }
@@ -220,11 +226,14 @@ struct fiber_cache {
 
 void fiber_cache_init(struct fiber_cache *cache, struct fiber_pool *pool);
 
-/* The caller's from now on; NULL: no memory. */
+/* The caller's from now on. Of a cache that is not empty. */
+static ALWAYS_INLINE struct fiber *fiber_cache_take(struct fiber_cache *cache) { return cache->fibers[--cache->count]; }
+
+/* The same of any; NULL: no memory. */
 struct fiber *fiber_cache_get_slow(struct fiber_cache *cache);
 static inline struct fiber *fiber_cache_get(struct fiber_cache *cache)
 {
-    return LIKELY(cache->count > 0) ? cache->fibers[--cache->count] : fiber_cache_get_slow(cache);
+    return LIKELY(cache->count > 0) ? fiber_cache_take(cache) : fiber_cache_get_slow(cache);
 }
 
 /* Takes a fiber of default size, suspended somewhere in the pool's entry, or prepared with it; or the one that the owner
