@@ -52,25 +52,26 @@ struct core_use {
 enum revocation { REVOKED_NOT, REVOKED, REVOKED_TAKING /* the watchdog is emptying `next` at this moment */ };
 
 struct worker {
-    struct context context;          /* (o) first: a worker is its context */
-    _Atomic(struct task *) next;     /* (o), and the watchdog after a takeover */
-    _Atomic(struct task *) current;  /* (w) what runs now; NULL in the loop */
-    struct fiber *fiber;             /* (o) what the thread runs on now */
+    struct context context; /* (o) first: a worker is its context */
+    /* one line: what each turn, each call and each block writes */
+    CACHE_ALIGNED _Atomic(struct task *) next; /* (o), and the watchdog after a takeover */
+    _Atomic(struct task *) current;            /* (w) what runs now; NULL in the loop */
+    struct fiber *fiber;                       /* (o) what the thread runs on now */
+    _Atomic uint64_t turns;                    /* (w) turns begun */
+    int32_t budget;                            /* (o) sends left in this turn */
+    uint32_t critical;                         /* (o) depth of tr_critical_begin */
     _Atomic uint32_t in_runtime;     /* (w) 1: inside the runtime, which may hold `next`, `ring`, pools half changed */
     _Atomic uint32_t revoked;        /* by the watchdog: enum revocation */
+    void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
     _Atomic uint32_t yield;          /* by the watchdog: the slice is over */
-    _Atomic uint64_t turns;          /* (w) turns begun */
-    int32_t budget;                  /* (o) sends left in this turn */
-    uint32_t critical;               /* (o) depth of tr_critical_begin */
     unsigned index;                  /* (c) */
+    void *after_reset_arg;           /* (o) */
     bool spare;                      /* (c) started for a stuck one */
     uint32_t houses;                 /* (o) times of housekeeping */
     uint32_t aside;                  /* (o) which of what waits beside the ring comes first */
     _Atomic uint32_t house_due;      /* by the watchdog: turns are slow, housekeeping cannot wait for the 64th */
     int64_t now_ns;                  /* (o) at the last housekeeping */
     int64_t polled_ns;               /* (o) last look at the descriptors */
-    void (*after_reset)(void *what); /* (o) to run on the fresh fiber after a reset; NULL */
-    void *after_reset_arg;           /* (o) */
     struct inject pinned;            /* by anyone; taken by the owner: tasks that only this worker may run */
     struct inject guests;            /* by anyone; taken by the owner, and by others while it is revoked */
     struct overflow overflow;        /* by the owner; taken by the owner and by others */
