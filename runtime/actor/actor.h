@@ -113,10 +113,10 @@ struct cold {
     _Atomic int64_t armed;           /* written under the wheel's lock: when it fires; NEVER: not at all */
     _Atomic int64_t deadline;        /* (o) writes: when it is to act; NEVER: not at all */
     _Atomic int64_t stamp;           /* (o) writes: tick_stamp if the deadline was computed from it, else 0 */
-    _Atomic uint32_t timeout_queued; /* the node below is in the mailbox */
-    struct actor *actor;             /* (c) */
-    tr_msg timeout;                  /* KIND_TIMEOUT: wakes an idle actor */
     uint64_t serial;                 /* (o) of the latest wait */
+    struct actor *actor;             /* (c) */
+    _Atomic uint32_t timeout_queued; /* the node below is in the mailbox */
+    tr_msg timeout;                  /* KIND_TIMEOUT: wakes an idle actor */
     tr_msg *received;                /* (o) by tr_receive, valid until the next */
     tr_msg *held;      /* (o) passed over, and still the first node of the mailbox when the actor gave itself up */
     struct owed *owed; /* (o) calls handled and not answered: call.h */
