@@ -63,7 +63,7 @@ FUNCTIONS = {  # those whose file is not what they are for
     ENQUEUE: r"mailbox_put|mailbox_init\w*|deliver_to",
     TAKE: r"mailbox_(peek|take|is_first|next)\w*",
     WAKE: r"schedule\w*|worker_accept|idle_wake\w*|ring_(push|init)",
-    SWITCH: r"worker_(block|resume|put_back|reset|enter_large)|fiber_\w+",
+    SWITCH: r"worker_(block|block_on|resume|reset|enter_large)|fiber_\w+",
     RECORD: r"context_count|count_up|context_sum|scheduler_clock",
     TIMERS: r"scheduler_(wheel|timer_earlier|expire|next_due)",
     START: r"slots_(take|publish|refill)|refill|handler_started|run_start|run_entry|entry_begin|new_actor",
