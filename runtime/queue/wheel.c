@@ -7,8 +7,9 @@
 #include <sched.h>
 
 enum { NEAR_WORDS = WHEEL_NEAR / 64 };
-#define NEAR_MASK  ((uint64_t)WHEEL_NEAR - 1)
-#define DIGIT_MASK ((uint64_t)63)
+#define NEAR_WORDS_MASK ((UINT32_C(1) << NEAR_WORDS) - 1)
+#define NEAR_MASK       ((uint64_t)WHEEL_NEAR - 1)
+#define DIGIT_MASK      ((uint64_t)63)
 
 _Static_assert(sizeof(struct wheel_node) <= 40, "every timer and every actor embeds a node");
 _Static_assert(WHEEL_TICK_BITS + WHEEL_NEAR_BITS + WHEEL_FAR_LEVELS * WHEEL_DIGIT_BITS >= 63, "all of int64_t");
@@ -56,54 +57,74 @@ static void list_unlink(struct wheel_list *list, struct wheel_node *node)
     *(node->next != NULL ? &node->next->previous : &list->last) = node->previous;
 }
 
+static void list_prepend(struct wheel_list *list, struct wheel_node *node)
+{
+    node->next = list->first;
+    node->previous = NULL;
+    *(list->first != NULL ? &list->first->previous : &list->last) = node;
+    list->first = node;
+}
+
 static uint32_t place_of(const struct wheel *wheel, uint64_t tick)
 {
-    uint64_t difference = tick ^ wheel->tick;
-    if (difference < WHEEL_NEAR)
+    if (tick - wheel->tick < WHEEL_NEAR)
         return (uint32_t)(tick & NEAR_MASK);
-    uint32_t level = (63 - (uint32_t)__builtin_clzll(difference) - WHEEL_NEAR_BITS) / WHEEL_DIGIT_BITS;
+    uint32_t level = (63 - (uint32_t)__builtin_clzll(tick ^ wheel->tick) - WHEEL_NEAR_BITS) / WHEEL_DIGIT_BITS;
     return WHEEL_NEAR + level * 64 + (uint32_t)(tick >> shift_of(level) & DIGIT_MASK);
 }
 
-static void slot_insert(struct wheel *wheel, struct wheel_node *node)
+/* The list of the slot that the node is to be in. */
+static struct wheel_list *slot_for(struct wheel *wheel, struct wheel_node *node)
 {
     uint64_t tick = tick_of(node->due_ns);
     uint32_t place = place_of(wheel, tick < wheel->tick ? wheel->tick : tick); /* overdue: at the next expire */
     struct wheel_slot *slot = &wheel->slots[place];
     if (slot->list.first == NULL || node->due_ns < slot->earliest)
         slot->earliest = node->due_ns;
-    list_append(&slot->list, node);
     node->place = (uint16_t)place;
     wheel->occupied[place / 64] |= UINT64_C(1) << place % 64;
-    if (place < WHEEL_NEAR)
-        wheel->near_words |= UINT64_C(1) << place / 64;
+    wheel->words |= UINT32_C(1) << place / 64;
+    return &slot->list;
 }
+
+static void slot_insert(struct wheel *wheel, struct wheel_node *node) { list_append(slot_for(wheel, node), node); }
 
 /* The slot has become empty. */
 static void slot_clear(struct wheel *wheel, uint32_t place)
 {
     wheel->slots[place].list = (struct wheel_list){ 0 };
     wheel->occupied[place / 64] &= ~(UINT64_C(1) << place % 64);
-    if (place < WHEEL_NEAR && wheel->occupied[place / 64] == 0)
-        wheel->near_words &= ~(UINT64_C(1) << place / 64);
+    if (wheel->occupied[place / 64] == 0)
+        wheel->words &= ~(UINT32_C(1) << place / 64);
 }
 
-/* The least of what a word of slots knows: its first occupied slot, since the slots of a level are in order. */
-static int64_t earliest_in(const struct wheel *wheel, uint32_t word, int64_t earliest)
+/* The first occupied slot of the near level, in the order of their ticks, which starts at the wheel's own and goes around;
+ * WHEEL_NEAR: there is none. */
+static uint32_t first_near(const struct wheel *wheel)
 {
-    if (wheel->occupied[word] == 0)
-        return earliest;
-    int64_t its = wheel->slots[word * 64 + (uint32_t)__builtin_ctzll(wheel->occupied[word])].earliest;
-    return its < earliest ? its : earliest;
+    uint32_t start = (uint32_t)(wheel->tick & NEAR_MASK), word = start / 64;
+    uint64_t later = wheel->occupied[word] >> start % 64;
+    if (later != 0)
+        return start + (uint32_t)__builtin_ctzll(later);
+    uint32_t near = wheel->words & NEAR_WORDS_MASK;
+    if (near == 0)
+        return WHEEL_NEAR;
+    uint32_t turned = (near | near << NEAR_WORDS) >> (word + 1); /* the word itself, too, as the last one */
+    word = (word + 1 + (uint32_t)__builtin_ctz(turned)) % NEAR_WORDS;
+    return word * 64 + (uint32_t)__builtin_ctzll(wheel->occupied[word]);
 }
 
 static int64_t earliest_due(const struct wheel *wheel)
 {
     int64_t earliest = wheel->due.first != NULL ? wheel->due.first->due_ns : NEVER;
-    if (wheel->near_words != 0)
-        earliest = earliest_in(wheel, (uint32_t)__builtin_ctzll(wheel->near_words), earliest);
-    for (uint32_t word = NEAR_WORDS; word < WHEEL_WORDS; word++)
-        earliest = earliest_in(wheel, word, earliest);
+    uint32_t place = first_near(wheel);
+    if (place != WHEEL_NEAR && wheel->slots[place].earliest < earliest)
+        earliest = wheel->slots[place].earliest;
+    for (uint32_t words = wheel->words & ~NEAR_WORDS_MASK; words != 0; words &= words - 1) {
+        uint32_t word = (uint32_t)__builtin_ctz(words); /* the first slot of a level: its slots are in order */
+        int64_t its = wheel->slots[word * 64 + (uint32_t)__builtin_ctzll(wheel->occupied[word])].earliest;
+        earliest = its < earliest ? its : earliest;
+    }
     return earliest;
 }
 
@@ -211,7 +232,7 @@ static void due_add(struct wheel *wheel, struct wheel_node *chain)
 {
     struct wheel_list *due = &wheel->due;
     struct wheel_node *before = due->first, *next;
-    for (struct wheel_node *node = chain == NULL ? NULL : sort(chain); node != NULL; node = next) {
+    for (struct wheel_node *node = sort(chain); node != NULL; node = next) {
         next = node->next;
         while (before != NULL && before->due_ns <= node->due_ns)
             before = before->next;
@@ -237,62 +258,61 @@ static void fetch(const struct wheel_list *list)
     }
 }
 
-/* Takes the nodes out of the slots of one word whose first tick is not after `tick`: slot 0 of the word starts at
- * `first`, each is 2^shift ticks long. */
-static void open_word(struct wheel *wheel, uint32_t word, uint64_t first, uint32_t shift, uint64_t tick,
-                      struct wheel_list *opened)
+/* Takes the nodes of an occupied slot to the end of `opened`. */
+static void open_slot(struct wheel *wheel, uint32_t place, struct wheel_list *opened)
 {
-    while (wheel->occupied[word] != 0) {
-        uint32_t which = (uint32_t)__builtin_ctzll(wheel->occupied[word]);
-        if (first + ((uint64_t)which << shift) > tick)
-            return;
-        struct wheel_list *list = &wheel->slots[word * 64 + which].list;
-        fetch(list);
-        *(opened->last != NULL ? &opened->last->next : &opened->first) = list->first;
-        opened->last = list->last;
-        slot_clear(wheel, word * 64 + which);
-    }
+    const struct wheel_list *list = &wheel->slots[place].list;
+    fetch(list);
+    list->first->previous = opened->last;
+    *(opened->last != NULL ? &opened->last->next : &opened->first) = list->first;
+    opened->last = list->last;
+    slot_clear(wheel, place);
 }
 
-/* The ticks up to `tick` have begun: their nodes go onto the due list. */
-static void open_near(struct wheel *wheel, uint64_t tick)
+/* Takes out the nodes of the near slots up to `tick`. */
+static void open_near(struct wheel *wheel, uint64_t tick, struct wheel_list *opened)
 {
-    struct wheel_list opened = { 0 };
-    for (uint64_t words = wheel->near_words; words != 0; words &= words - 1) {
-        uint32_t word = (uint32_t)__builtin_ctzll(words);
-        open_word(wheel, word, (wheel->tick & ~NEAR_MASK) + word * 64, 0, tick, &opened);
+    for (uint32_t place; (place = first_near(wheel)) != WHEEL_NEAR;) {
+        if (((place - wheel->tick) & NEAR_MASK) > tick - wheel->tick)
+            return;
+        open_slot(wheel, place, opened);
     }
-    due_add(wheel, opened.first);
 }
 
 /* Takes out the nodes of all far slots whose first tick is not after `tick`. What stays is in the slots that it is in
  * for the new time too: a slot that starts later shares its upper digits with both. */
-static struct wheel_node *open_far(struct wheel *wheel, uint64_t tick)
+static void open_far(struct wheel *wheel, uint64_t tick, struct wheel_list *opened)
 {
-    struct wheel_list opened = { 0 };
-    for (uint32_t level = 0; level < WHEEL_FAR_LEVELS; level++) {
-        uint64_t first = wheel->tick >> shift_of(level) & ~DIGIT_MASK;
-        open_word(wheel, NEAR_WORDS + level, first << shift_of(level), shift_of(level), tick, &opened);
+    for (uint32_t words = wheel->words & ~NEAR_WORDS_MASK; words != 0; words &= words - 1) {
+        uint32_t word = (uint32_t)__builtin_ctz(words), shift = shift_of(word - NEAR_WORDS);
+        uint64_t first = (wheel->tick >> shift & ~DIGIT_MASK) << shift; /* of slot 0; each is 2^shift ticks long */
+        while (wheel->occupied[word] != 0) {
+            uint32_t which = (uint32_t)__builtin_ctzll(wheel->occupied[word]);
+            if (first + ((uint64_t)which << shift) > tick)
+                break;
+            open_slot(wheel, word * 64 + which, opened);
+        }
     }
-    return opened.first;
 }
 
-/* Brings the wheel's time to `now_ns`. */
+/* Brings the wheel's time to `now_ns`: what is in ticks that have begun goes onto the due list. From a far slot a node
+ * goes before all that are due in its tick, and of these nodes the last one first: those in the near slot were inserted
+ * later (I6). */
 static void advance(struct wheel *wheel, int64_t now_ns)
 {
     uint64_t tick = tick_of(now_ns);
     if (tick < wheel->tick)
         tick = wheel->tick; /* another thread read a later clock and was faster */
-    struct wheel_node *node = open_far(wheel, tick), *next;
-    open_near(wheel, tick);
+    struct wheel_list begun = { 0 }, far = { 0 };
+    open_near(wheel, tick, &begun);
+    open_far(wheel, tick, &far);
     wheel->tick = tick;
-    if (node == NULL)
-        return;
-    for (; node != NULL; node = next) {
-        next = node->next;
-        slot_insert(wheel, node); /* what is due into the slot of the tick that has begun */
+    for (struct wheel_node *node = far.last, *previous; node != NULL; node = previous) {
+        previous = node->previous;
+        list_prepend(tick_of(node->due_ns) <= tick ? &begun : slot_for(wheel, node), node);
     }
-    open_near(wheel, tick);
+    if (begun.first != NULL)
+        due_add(wheel, begun.first);
 }
 
 /* Fires the first that is due. If it wants to fire again and is late for that, too, it does so in the same round, as

@@ -1,20 +1,23 @@
 /* wheel.h: hierarchical timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987).
  *
- * Time is cut into ticks of 2^20 ns (about 1 ms). The near level has a slot for each of 1024 ticks, so what is due
- * within a second mostly lies in its own tick at once; 6 far levels of 64 slots follow. A node lies on the level of the
- * highest digit in which its tick differs from the wheel's own, in the slot of that digit; when the wheel's time enters
- * a slot of a far level, its nodes move down. Insert and remove are O(1), a node moves down at most 6 times; the range
- * is all of int64_t. Slots are coarse, firing is not: a node fires when `now_ns` has reached its `due_ns`, never early.
+ * Time is cut into ticks of 2^20 ns (about 1 ms). The near level has a slot for each of the next 1024 ticks, its own
+ * included, and goes around: what is due within a second lies in its own tick at once. 6 far levels of 64 slots follow. A
+ * node that is due later lies on the level of the highest digit in which its tick differs from the wheel's own, in the slot
+ * of that digit; when the wheel's time enters a slot of a far level, its nodes move down. Insert and remove are O(1), a
+ * node moves down at most 6 times; the range is all of int64_t. Slots are coarse, firing is not: a node fires when
+ * `now_ns` has reached its `due_ns`, never early.
  * When the wheel's time enters a tick, the tick's nodes are sorted, once, onto the list `due`, and fire from there: so
  * each node is looked at once, however often the tick is looked at.
  *
  * Invariants, under the lock:
- *   I1  a node's tick, or the wheel's if that is later, agrees with the wheel's in all digits above the node's level
- *       and is greater on that level; on the near level it may be equal: inserted since the wheel entered that tick
- *   I2  a slot's bit is set <=> it is not empty; a bit of `near_words` is set <=> that word of `occupied` is not 0
+ *   I1  a near node's tick, or the wheel's if that is later, is not before the wheel's and less than WHEEL_NEAR after it;
+ *       a far node's agrees with the wheel's in all digits above the node's level and is greater on that level
+ *   I2  a slot's bit is set <=> it is not empty; a bit of `words` is set <=> that word of `occupied` is not 0
  *   I3  a slot's `earliest` <= due_ns of all its nodes: a removal leaves it too early, never too late
  *   I4  `next_due` <= due_ns of all nodes of the wheel
  *   I5  the list `due` is sorted by due_ns; the ticks of its nodes are not after the wheel's
+ *   I6  nodes of one due_ns fire in the order in which they were inserted: one on a far level was inserted before all that
+ *       are nearer and due in the same tick, since the wheel's time only grows; so it goes before them when it moves down
  *
  * Roles: any thread may use any wheel, under its spin lock: critical sections are short; a thread that waits spins
  * WHEEL_SPINS times and yields from then on. `wheel_expire` lets others in after each WHEEL_FIRES nodes. Ownership: a
@@ -86,7 +89,7 @@ struct wheel {
     uint32_t count;                       /* (l) nodes in slots and due */
     uint64_t tick;                        /* (l) the wheel's own time: nothing below it is in a slot */
     struct wheel_list due;                /* (l) */
-    uint64_t near_words;                  /* (l) one bit a word of the near level */
+    uint32_t words;                       /* (l) one bit a word of `occupied` */
     uint64_t occupied[WHEEL_WORDS];       /* (l) one bit a slot */
     struct wheel_slot slots[WHEEL_SLOTS]; /* (l) */
 };

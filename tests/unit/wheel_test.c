@@ -156,6 +156,56 @@ TEST(wheel, timers_of_the_running_tick_fire_in_order_whenever_they_were_started)
     CHECK_EQ(wheel_next_due(&wheel), NEVER);
 }
 
+static int64_t fire_in_turn(struct wheel_node *node, void *next)
+{
+    struct timer *timer = CONTAINER_OF(node, struct timer, node), **turn = next;
+    if (timer->again_ns != NEVER)
+        return NEVER; /* only there so that the wheel's time went on */
+    CHECK_EQ(timer - *turn, 0);
+    (*turn)++;
+    return NEVER;
+}
+
+TEST(wheel, timers_of_one_deadline_fire_in_the_order_of_their_starts)
+{
+    enum { COUNT = 40 };
+    static const int64_t steps[] = { 1, 7, 26, 27, 100, 1073, 1074, 1075, 5000, 68719, 100000 };
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+        static struct timer timers[COUNT], passing;
+        struct timer *turn = timers;
+        int64_t due_ns = start_ns + COUNT * steps[k] * MS;
+        wheel_init(&wheel, start_ns);
+        for (int i = 0; i < COUNT; i++) { /* from further and further away to near */
+            int64_t now_ns = start_ns + i * steps[k] * MS;
+            start(&wheel, &passing, now_ns);
+            passing.again_ns = 0;
+            wheel_expire(&wheel, now_ns, fire_in_turn, &turn);
+            start(&wheel, &timers[i], due_ns);
+        }
+        CHECK_EQ(wheel_expire(&wheel, due_ns, fire_in_turn, &turn), COUNT);
+        CHECK_EQ(turn - timers, COUNT);
+    }
+}
+
+TEST(wheel, near_timers_fire_in_order_wherever_the_wheel_stands)
+{
+    static struct timer timers[200];
+    struct random random = { 5 };
+    int64_t now_ns = start_ns;
+    wheel_init(&wheel, now_ns);
+    for (int round = 0; round < 300; round++) { /* around the near level some hundred times */
+        for (int i = 0; i < 200; i++)
+            start(&wheel, &timers[i], now_ns + random_below(&random, 1100 * MS));
+        for (int64_t end_ns = now_ns + 1100 * MS; now_ns < end_ns;) {
+            now_ns += 1 + random_below(&random, 300 * MS);
+            expire(&wheel, now_ns); /* `fire` checks the order and that none is early */
+            for (int i = 0; i < 200; i++)
+                CHECK_EQ(timers[i].fired, timers[i].due_ns <= now_ns);
+        }
+        CHECK_EQ(wheel_next_due(&wheel), NEVER);
+    }
+}
+
 TEST(wheel, fire_may_ask_for_another_time)
 {
     struct timer timer;
