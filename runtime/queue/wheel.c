@@ -5,8 +5,9 @@
 #include "base/check.h"
 
 #include <sched.h>
+#include <string.h>
 
-enum { NEAR_WORDS = WHEEL_NEAR / 64 };
+enum { NEAR_WORDS = WHEEL_NEAR / 64, BUCKET_BITS = 7, BUCKETS = 1 << BUCKET_BITS };
 #define NEAR_WORDS_MASK ((UINT32_C(1) << NEAR_WORDS) - 1)
 #define NEAR_MASK       ((uint64_t)WHEEL_NEAR - 1)
 #define DIGIT_MASK      ((uint64_t)63)
@@ -204,8 +205,7 @@ static struct wheel_node *cut_run(struct wheel_node *run)
     return rest;
 }
 
-/* Bottom-up merge sort of a chain by its ascending runs, which are long: who starts timers in a loop starts them in
- * order. `runs[i]` holds 2^i of them or none. Stable. */
+/* Bottom-up merge sort of a chain by its ascending runs. `runs[i]` holds 2^i of them or none. Stable. */
 static struct wheel_node *sort(struct wheel_node *chain)
 {
     struct wheel_node *runs[32] = { NULL };
@@ -227,22 +227,75 @@ static struct wheel_node *sort(struct wheel_node *chain)
     return sorted;
 }
 
-/* Sorts a chain and merges it into the list `due`, of which it walks no more than what is due before the chain's last. */
+/* Merges a chain that is not empty into the list `due`, of which it walks no more than what is due before the chain's
+ * last, from *before on: a node of the list after which none of the chain stands, or NULL for its end. */
+static void due_merge(struct wheel_list *due, struct wheel_node *chain, struct wheel_node **before)
+{
+    struct wheel_node *at = *before, *next;
+    if (at != NULL && due->last->due_ns <= chain->due_ns)
+        at = NULL;
+    for (struct wheel_node *node = chain; node != NULL; node = next) {
+        next = node->next;
+        while (at != NULL && at->due_ns <= node->due_ns)
+            at = at->next;
+        struct wheel_node *after = at != NULL ? at->previous : due->last;
+        node->next = at;
+        node->previous = after;
+        node->place = WHEEL_DUE;
+        *(after != NULL ? &after->next : &due->first) = node;
+        *(at != NULL ? &at->previous : &due->last) = node;
+    }
+    *before = at;
+}
+
+/* A chain in buckets: by due_ns, a later bucket's nodes are due later; in each in the chain's order. */
+struct buckets {
+    uint64_t used[BUCKETS / 64], mixed[BUCKETS / 64]; /* a bit each: not empty; not in order */
+    struct wheel_list lists[BUCKETS];                 /* undefined if not used; each without its end */
+};
+
+/* Mostly the chain is of one tick: it is cut into equal parts; what is due before or after it goes to the first and last. */
+static void spread(struct buckets *buckets, struct wheel_node *chain)
+{
+    int64_t begin = chain->due_ns & ~(int64_t)((1 << WHEEL_TICK_BITS) - 1);
+    for (struct wheel_node *node = chain; node != NULL; node = node->next) {
+        uint64_t which = node->due_ns < begin
+                             ? 0
+                             : ((uint64_t)node->due_ns - (uint64_t)begin) >> (WHEEL_TICK_BITS - BUCKET_BITS);
+        if (which >= BUCKETS)
+            which = BUCKETS - 1;
+        uint64_t bit = UINT64_C(1) << which % 64;
+        struct wheel_list *list = &buckets->lists[which];
+        if ((buckets->used[which / 64] & bit) == 0) {
+            buckets->used[which / 64] |= bit;
+            list->first = node;
+        } else {
+            if (node->due_ns < list->last->due_ns)
+                buckets->mixed[which / 64] |= bit;
+            list->last->next = node;
+        }
+        list->last = node;
+    }
+}
+
+/* Sorts a chain that is not empty into the list `due`. */
 static void due_add(struct wheel *wheel, struct wheel_node *chain)
 {
-    struct wheel_list *due = &wheel->due;
-    struct wheel_node *before = due->first, *next;
-    for (struct wheel_node *node = sort(chain); node != NULL; node = next) {
-        next = node->next;
-        while (before != NULL && before->due_ns <= node->due_ns)
-            before = before->next;
-        struct wheel_node *after = before != NULL ? before->previous : due->last;
-        node->next = before;
-        node->previous = after;
-        *(after != NULL ? &after->next : &due->first) = node;
-        *(before != NULL ? &before->previous : &due->last) = node;
-        node->place = WHEEL_DUE;
+    struct wheel_node *before = wheel->due.first;
+    if (chain->next == NULL) {
+        due_merge(&wheel->due, chain, &before);
+        return;
     }
+    struct buckets buckets;
+    memset(buckets.used, 0, sizeof buckets.used + sizeof buckets.mixed);
+    spread(&buckets, chain);
+    for (uint32_t word = 0; word < BUCKETS / 64; word++)
+        for (uint64_t used = buckets.used[word]; used != 0; used &= used - 1) {
+            struct wheel_list *list = &buckets.lists[word * 64 + (uint32_t)__builtin_ctzll(used)];
+            list->last->next = NULL;
+            bool mixed = (buckets.mixed[word] & used & -used) != 0;
+            due_merge(&wheel->due, mixed ? sort(list->first) : list->first, &before);
+        }
 }
 
 /* Fetches a list's nodes, which were not looked at for long. From both ends, since each is found through the one before:
