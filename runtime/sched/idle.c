@@ -332,6 +332,8 @@ static void park(struct worker *worker)
     else
         pool_resume(worker->context.pool);
     worker->now_ns = clock_now();
+    if (polls)
+        worker->polled_ns = worker->now_ns;
     trace_stamp(worker->context.trace, worker->now_ns);
     trace_event_now(worker->context.trace, TRACE_UNPARK, worker->index);
     if (scheduler_next_due() <= worker->now_ns)
