@@ -26,7 +26,10 @@
 #include "actor/message.h"
 #include "queue/task.h"
 #include "queue/wheel.h"
+#include "sched/scheduler.h"
 #include "sched/worker.h"
+
+enum { ACTOR_WHEEL_SHIFT = 16 };
 
 enum actor_flag {
     ACTOR_SIG = 1,      /* (s) a signal is in the mailbox: fetch at the next boundary */
@@ -39,8 +42,10 @@ enum actor_flag {
     /* (o) writes: signals are being applied whose SIG is taken back already; stays set if one was fatal */
     ACTOR_FETCHING = 128,
     ACTOR_DEAD = 256,  /* (o) writes, once: its mailbox is drained for the last time before its block */
-    ACTOR_TIMED = 512, /* (s) set once, before EXITING or never: a timer for it was started; under its wheel's lock */
-    ACTOR_MET = 1024   /* (l) set once, by the first who gives LOCK back: only now can it have a name or a relation */
+    ACTOR_TIMED = 512, /* (s) set once, before EXITING or never: a timer for it was started */
+    ACTOR_MET = 1024,  /* (l) set once, by the first who gives LOCK back: only now can it have a name or a relation */
+    /* (s) from TIMED on: which wheel has the timers that are for it; timer.c */
+    ACTOR_WHEEL = (WHEELS_MOST - 1) << ACTOR_WHEEL_SHIFT
 };
 
 enum actor_trait {
@@ -95,7 +100,7 @@ struct actor {
     uint64_t parent;           /* (c) from the start function that linked; 0 */
     uint32_t state_size;       /* (c) */
     uint32_t turns;            /* (o) messages handled: reductions */
-    struct timer *timers;      /* those that are for it; under the lock of its wheel: timer.c */
+    struct timer *timers;      /* those that are for it; under the lock of the wheel in `flags`: timer.c */
     struct notice
         *ending; /* (o) why it ends, until its block is freed; before TRAIT_ENDING: what tr_stop asked for; NULL */
     _Alignas(16) char state[]; /* (o) */

@@ -2,8 +2,13 @@
  *
  * A timer is in the wheel of its receiver (TMR-08), and the wheel's lock guards everything about it: whether it is in
  * the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02), and a
- * receiver that dies finds all timers that are for it: start sets TIMED and looks at EXITING under the wheel's lock, death
- * sets EXITING and, if it finds TIMED, takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ * receiver that dies finds all timers that are for it: start sets TIMED, then looks at EXITING under the wheel's lock;
+ * death sets EXITING and, if it finds TIMED, takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ *
+ * Which wheel that is stands in the receiver's flags (ACTOR_WHEEL), set with TIMED: one of the worker's who starts its
+ * first timer, so that workers which start timers at once do not want one lock. It changes only under the lock of the
+ * wheel that it names, while the receiver has no timers: so who has that lock, and looks again, knows that it is the one.
+ * Timers for a name are in the wheel of the name's number.
  *
  * Two kinds. One whose starter wants its id has a handle, and since cancel finds it by that, it is freed through RCU.
  * The other, of tr_send_after without an id, nobody can ever name: it lies in the block of its message, behind the body,
@@ -30,7 +35,8 @@ struct timer {
 struct known_timer {
     uint64_t handle; /* (c) first: the rule of slots.h */
     struct timer timer;
-    int64_t interval_ns; /* (c) 0: one-shot */
+    int64_t interval_ns;           /* (c) 0: one-shot */
+    _Atomic(struct wheel *) wheel; /* where it is; NULL: it has not been started */
     struct retired retired;
 };
 
@@ -141,10 +147,29 @@ int64_t timer_fire(struct wheel_node *node, void *context)
     return alarm->fire(alarm, context);
 }
 
+/* ---- which wheel */
+
+static unsigned home_of(uint32_t flags) { return (flags & ACTOR_WHEEL) >> ACTOR_WHEEL_SHIFT; }
+
+/* Locks the wheel that has the timers for an actor that is TIMED; *flags: its flags under that lock. */
+static struct wheel *lock_home(struct actor *actor, uint32_t *flags)
+{
+    uint32_t seen = load_relaxed(&actor->flags); /* relaxed: a guess, until the lock is held */
+    for (;;) {                                   /* bound: each start moves it once at the most */
+        struct wheel *wheel = scheduler.wheels[home_of(seen)];
+        wheel_lock(wheel);
+        *flags = load_acquire(&actor->flags); /* [TW2] acquire: pairs with [TW1] */
+        if (LIKELY(home_of(*flags) == home_of(seen)))
+            return wheel;
+        wheel_unlock(wheel);
+        seen = *flags;
+    }
+}
+
 void timer_release_for(struct context *context, struct actor *actor)
 {
-    struct wheel *wheel = scheduler_wheel(actor->pid);
-    wheel_lock(wheel);
+    uint32_t flags;
+    struct wheel *wheel = lock_home(actor, &flags);
     for (struct timer *timer; (timer = actor->timers) != NULL;) {
         list_remove(timer);
         wheel_remove_locked(wheel, &timer->alarm.node);
@@ -164,34 +189,67 @@ static void prepare(struct timer *timer, int64_t (*fire)(struct alarm *, struct 
     wheel_node_init(&timer->alarm.node);
 }
 
-/* Under the wheel's lock: the receiver's death will look for timers. False: it is dead, or ends. */
-static bool announce(struct actor *receiver)
+static unsigned wheel_here(const struct context *context, const struct actor *receiver)
 {
-    if (receiver == NULL)
-        return false;
-    uint32_t flags = load_acquire(&receiver->flags);
-    if (UNLIKELY((flags & ACTOR_TIMED) == 0)) /* in one order with EXITING: death sees it, or it sees EXITING */
-        flags = atomic_fetch_or_explicit(&receiver->flags, ACTOR_TIMED, memory_order_acq_rel);
+    return context->worker == NULL ? scheduler_wheel_number(receiver->pid)
+                                   : scheduler_wheel_number_at(context->worker, receiver->pid);
+}
+
+/* The receiver's death will look for timers. False: it is dead, or ends. */
+static NOINLINE bool announce(struct context *context, struct actor *receiver)
+{
+    uint32_t mark = ACTOR_TIMED | wheel_here(context, receiver) << ACTOR_WHEEL_SHIFT;
+    uint32_t flags = load_relaxed(&receiver->flags); /* relaxed: the exchange decides */
+    while ((flags & (ACTOR_TIMED | ACTOR_EXITING)) == 0)
+        /* in one order with EXITING: death sees it, or it sees EXITING */
+        if (atomic_compare_exchange_weak_explicit(&receiver->flags, &flags, flags | mark, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            return true;
     return (flags & ACTOR_EXITING) == 0;
 }
 
-/* Puts the timer into its receiver's wheel. False: the receiver is dead (TMR-05). Inside a read section. */
-static bool set_going(struct timer *timer, int64_t due_ns)
+/* The receiver's wheel, locked; NULL: it is dead, or ends. */
+static struct wheel *lock_for_start(struct context *context, struct actor *receiver)
 {
-    bool by_name = (timer->to & PID_NAME_BIT) != 0, earlier = false;
-    struct actor *receiver = by_name ? NULL : actor_find(timer->to);
-    struct wheel *wheel = scheduler_wheel(timer->to);
-    wheel_lock(wheel);
-    bool good = by_name || announce(receiver);
-    if (good) {
-        if (receiver != NULL)
-            list_add(receiver, timer);
-        earlier = wheel_insert_locked(wheel, &timer->alarm.node, due_ns);
+    if (UNLIKELY((load_relaxed(&receiver->flags) & ACTOR_TIMED) == 0) && !announce(context, receiver))
+        return NULL;
+    for (bool moved = false;; moved = true) {
+        uint32_t flags;
+        struct wheel *wheel = lock_home(receiver, &flags);
+        if (UNLIKELY((flags & ACTOR_EXITING) != 0)) {
+            wheel_unlock(wheel);
+            return NULL;
+        }
+        uint32_t change = receiver->timers != NULL || moved ? 0 : home_of(flags) ^ wheel_here(context, receiver);
+        if (LIKELY(change == 0))
+            return wheel;
+        /* [TW1] release: the list of timers before the wheel that guards it from here on; pairs with [TW2] */
+        atomic_fetch_xor_explicit(&receiver->flags, change << ACTOR_WHEEL_SHIFT, memory_order_acq_rel);
+        wheel_unlock(wheel);
     }
+}
+
+/* Puts the timer into its receiver's wheel. False: the receiver is dead (TMR-05). Inside a read section. */
+static bool set_going(struct context *context, struct timer *timer, int64_t due_ns)
+{
+    struct wheel *wheel;
+    if (UNLIKELY((timer->to & PID_NAME_BIT) != 0)) {
+        wheel = scheduler_wheel(timer->to);
+        wheel_lock(wheel);
+    } else {
+        struct actor *receiver = actor_find(timer->to);
+        wheel = receiver == NULL ? NULL : lock_for_start(context, receiver);
+        if (wheel == NULL)
+            return false;
+        list_add(receiver, timer);
+    }
+    if (timer->alarm.fire == fire_known) /* relaxed: what is in it is under its lock */
+        store_relaxed(&CONTAINER_OF(timer, struct known_timer, timer)->wheel, wheel);
+    bool earlier = wheel_insert_locked(wheel, &timer->alarm.node, due_ns);
     wheel_unlock(wheel);
     if (earlier)
         scheduler_timer_earlier(due_ns);
-    return good;
+    return true;
 }
 
 /* Takes the message, whatever comes of it. The time is the caller's: what a start takes does not put the timer off. */
@@ -209,12 +267,13 @@ static int start(struct context *context, int64_t due_ns, tr_pid to, tr_msg *mes
     }
     known->handle = message->serial = handle;
     known->interval_ns = interval_ns;
+    store_relaxed(&known->wheel, NULL); /* relaxed: published below */
     prepare(&known->timer, fire_known, to, message);
     if (out != NULL)
         out->id = handle;
     read_begin();
     slots_publish(context_table(TABLE_TIMERS), handle, known);
-    if (!set_going(&known->timer, due_ns))
+    if (!set_going(context, &known->timer, due_ns))
         retire(context, known);
     read_end();
     return TR_OK;
@@ -265,7 +324,7 @@ static int start_unknown(int64_t ms, tr_pid to, int tag, const void *body, size_
     struct timer *timer = message_with_timer(context, to, tag, body, size);
     if (timer != NULL) {
         read_begin();
-        if (!set_going(timer, due_ns))
+        if (!set_going(context, timer, due_ns))
             message_free(context, timer->message);
         read_end();
     }
@@ -323,9 +382,9 @@ static int64_t look_up(struct context *context, tr_timer id, bool cancel)
     int64_t left = -1;
     read_begin();
     struct known_timer *known = slots_find(context_table(TABLE_TIMERS), id.id);
-    if (known != NULL) {
+    struct wheel *wheel = known == NULL ? NULL : load_relaxed(&known->wheel); /* relaxed: as above */
+    if (wheel != NULL) {
         struct timer *timer = &known->timer;
-        struct wheel *wheel = scheduler_wheel(timer->to);
         wheel_lock(wheel);
         bool active = wheel_node_in(&timer->alarm.node);
         if (active)

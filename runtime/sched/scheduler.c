@@ -12,7 +12,7 @@ struct scheduler scheduler;
 static bool open_wheels(unsigned workers)
 {
     scheduler.wheel_count = 1;
-    while (scheduler.wheel_count < 4 * workers && scheduler.wheel_count < WHEELS_MOST)
+    while (scheduler.wheel_count < WHEELS_EACH * workers && scheduler.wheel_count < WHEELS_MOST)
         scheduler.wheel_count *= 2;
     for (unsigned i = 0; i < scheduler.wheel_count; i++) {
         scheduler.wheels[i] = source_map(sizeof(struct wheel), CACHE_LINE);

@@ -9,7 +9,7 @@
 #include "queue/wheel.h"
 #include "sched/worker.h"
 
-enum { WHEELS_MOST = 64 };
+enum { WHEELS_EACH = 4, WHEELS_MOST = 64 };
 
 /* Between two rounds of timers: what is due meanwhile waits, and is fired by the same round. A timer that comes alone is
  * exactly on time; many cost a wake-up each round, not one each. */
@@ -81,10 +81,19 @@ int64_t cores_time(const struct core_use *use);
  * used up. False: it waits for something else, or it is not known. */
 bool cores_waits(const struct core_use *use);
 
-/* Timers of one receiver are on one wheel (TMR-08). */
+/* Timers of one receiver are on one wheel (TMR-08): the one of its number, or of a worker's that start them; those of a
+ * worker are WHEELS_EACH, by the receiver's number. */
+static inline unsigned scheduler_wheel_number(uint64_t receiver)
+{
+    return (unsigned)((receiver * UINT64_C(0x9E3779B97F4A7C15)) >> 58) & (scheduler.wheel_count - 1);
+}
+static inline unsigned scheduler_wheel_number_at(const struct worker *worker, uint64_t receiver)
+{
+    return (worker->index * WHEELS_EACH + scheduler_wheel_number(receiver) % WHEELS_EACH) & (scheduler.wheel_count - 1);
+}
 static inline struct wheel *scheduler_wheel(uint64_t receiver)
 {
-    return scheduler.wheels[(receiver * UINT64_C(0x9E3779B97F4A7C15)) >> 58 & (scheduler.wheel_count - 1)];
+    return scheduler.wheels[scheduler_wheel_number(receiver)];
 }
 /* After wheel_insert said that its wheel is due earlier now: whoever sleeps until later is woken. */
 void scheduler_timer_earlier(int64_t due_ns);

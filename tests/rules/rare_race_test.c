@@ -1,5 +1,5 @@
 /* rare_race_test.c: what seldom meets: full mailboxes that forget, late timeouts, names that are taken away from who
- * ends, answers through aliases against the ends of all who are concerned. */
+ * ends, answers through aliases against the ends of all who are concerned, timers that several start for one. */
 #include "support.h"
 
 /* ---- plain messages and casts go; calls, and what was not counted, stay */
@@ -206,3 +206,88 @@ static void nobody_hears(void)
     }
 }
 TEST(rare_race, answers_to_requesters_that_end_are_lost) { race(nobody_hears); }
+
+/* ---- timers for one process, started by several at once, wherever they run */
+
+enum { STARTERS = 3, SOON_MS = 10, STARTS = HARNESS_SIMULATED ? 9 : 300 };
+
+struct number {
+    int starter, round;
+};
+
+struct starting {
+    tr_pid to;
+    int starter;
+};
+
+static void starts_timers(const tr_msg *arg)
+{
+    const struct starting *starting = tr_expect(arg, sizeof *starting);
+    int cancelled = 0;
+    for (int i = 0; i < STARTS; i++) {
+        struct number number = { starting->starter, i };
+        tr_timer timer;
+        CHECK_EQ(tr_send_after(1, starting->to, WORD, &number, sizeof number, i % 3 == 0 ? NULL : &timer), TR_OK);
+        dawdle();
+        if (i % 3 != 0 && chance(4) != 0) /* so that it often has none */
+            cancelled += tr_timer_cancel(timer) >= 0;
+        if (chance(4) == 0)
+            tr_sleep(1);
+    }
+    tr_send(starting->to, LAST, &cancelled, sizeof cancelled);
+}
+
+static void timers_from_everywhere(void)
+{
+    int latest[STARTERS] = { -1, -1, -1 }, ended = 0, disordered = 0;
+    for (int i = 0; i < STARTERS; i++)
+        tr_spawn(starts_timers, &(struct starting){ tr_self(), i }, sizeof(struct starting));
+    for (int left = STARTERS * STARTS; left > 0 || ended < STARTERS;) {
+        const tr_msg *message = tr_receive(20000);
+        CHECK(message != NULL);
+        if (tr_tag(message) == LAST) {
+            left -= *(const int *)tr_expect(message, sizeof(int));
+            ended++;
+            continue;
+        }
+        const struct number *number = tr_expect(message, sizeof *number);
+        disordered += number->round <= latest[number->starter];
+        latest[number->starter] = number->round;
+        left--;
+    }
+    RULE("TMR-08");
+    CHECK_EQ(disordered, 0);
+    CHECK(mailbox_empty());
+}
+TEST(rare_race, timers_that_several_start_for_one_all_fire_in_order) { race(timers_from_everywhere); }
+
+static void starts_for_the_dying(const tr_msg *arg)
+{
+    tr_pid dying = *(const tr_pid *)tr_expect(arg, sizeof dying);
+    tr_ref monitor = tr_monitor(dying);
+    tr_timer timers[4];
+    for (size_t i = 0; i < TR_COUNT(timers); i++) {
+        CHECK_EQ(tr_send_after(SOON_MS, dying, WORD, NULL, 0, &timers[i]), TR_OK);
+        if (chance(4) != 0)
+            tr_timer_cancel(timers[i]); /* so that it often has none */
+        dawdle();
+    }
+    (void)await_down(monitor);
+    RULE("TMR-05");
+    for (size_t i = 0; i < TR_COUNT(timers); i++)
+        CHECK_EQ(tr_timer_read(timers[i]), -1);
+}
+
+static void timers_for_the_dying(void)
+{
+    for (int i = 0; i < RACES / 10; i++) {
+        tr_pid dying = tr_spawn(ends_slowly, NULL, 0);
+        tr_ref starters[STARTERS];
+        for (int j = 0; j < STARTERS; j++)
+            tr_spawn_monitor(starts_for_the_dying, &dying, sizeof dying, &starters[j]);
+        for (int j = 0; j < STARTERS; j++)
+            CHECK_EQ(await_down(starters[j]).why, TR_WHY_NORMAL);
+    }
+    tr_sleep(2 * SOON_MS); /* nothing of them is left that would fire */
+}
+TEST(rare_race, timers_for_who_ends_are_gone_with_it_whoever_starts_them) { race(timers_for_the_dying); }
