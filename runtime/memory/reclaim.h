@@ -155,8 +155,12 @@ static ALWAYS_INLINE void read_begin(void)
 
 static ALWAYS_INLINE void read_end(void)
 {
-    unsigned long count = URCU_TLS(urcu_memb_reader).ctr;
-    if (UNLIKELY(WITH_TSAN || WITH_SIM || (count & URCU_GP_CTR_NEST_MASK) != URCU_GP_COUNT || !read_end_outer()))
+    if (WITH_TSAN || WITH_SIM) {
+        read_end_rest();
+        return;
+    }
+    bool outer = (URCU_TLS(urcu_memb_reader).ctr & URCU_GP_CTR_NEST_MASK) == URCU_GP_COUNT;
+    if (UNLIKELY(!outer || !read_end_outer()))
         read_end_rest();
 }
 
