@@ -68,8 +68,10 @@ static void rest(struct worker *worker, struct actor *self, tr_pid to)
 
 static NOINLINE void pause_sender(struct worker *worker, struct actor *self, tr_pid to, bool tired)
 {
-    if (load_relaxed(&worker->in_runtime) != 1 || worker->critical > 0 || self->life == LIFE_DYING)
+    if (load_relaxed(&worker->in_runtime) != 1 || worker->critical > 0 || self->life == LIFE_DYING) {
+        worker->budget += tired; /* then the next send asks again */
         return;
+    }
     if (tired)
         rest(worker, self, to);
     actor_check_signals(self);
@@ -79,7 +81,7 @@ static NOINLINE void pause_sender(struct worker *worker, struct actor *self, tr_
 static inline void after_send(struct context *context, struct actor *self, tr_pid to)
 {
     struct worker *worker = context->worker;
-    bool tired = --worker->budget <= 0;
+    bool tired = --worker->budget == 0;
     if (UNLIKELY(tired || signal_pending(self)))
         pause_sender(worker, self, to, tired);
 }
@@ -177,7 +179,7 @@ static NOINLINE int send_any(tr_pid to, enum message_kind kind, int tag, const v
     return LIKELY(send_short(to, kind, tag, body, size)) ? TR_OK : send_or_wait(to, kind, tag, body, size, NULL);
 }
 
-/* The ways out of send_word, each of them a call at its end.
+/* The ways out of send_words, each of them a call at its end.
  *
  * Nothing was sent. */
 static NOINLINE int send_otherwise(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
@@ -187,17 +189,30 @@ static NOINLINE int send_otherwise(tr_pid to, enum message_kind kind, int tag, c
     return send_any(to, kind, tag, body, size);
 }
 
-/* It was; the receiver is still to be scheduled, if it is given; there is something to record, or there may be. */
-static NOINLINE int send_finish(struct actor *receiver, tr_pid to)
+/* It was; there may be something to record. */
+static NOINLINE int send_recorded(tr_pid to)
 {
     struct context *context = context_self();
-    if (receiver != NULL) {
-        trace_event_now(context->trace, TRACE_RUNNABLE, to.id);
-        schedule(context, &receiver->task);
-    }
     trace_event(context->trace, TRACE_SEND, to.id);
     read_end();
     after_send(context, actor_here(context), to);
+    runtime_leave(worker_self());
+    return TR_OK;
+}
+
+/* The same, and the receiver is still to be scheduled. */
+static NOINLINE int send_scheduled(struct task *receiver, tr_pid to)
+{
+    struct context *context = context_self();
+    trace_event_now(context->trace, TRACE_RUNNABLE, to.id);
+    schedule(context, receiver);
+    return send_recorded(to);
+}
+
+/* It was, and a grace period has waited for the end of the read section. */
+static NOINLINE int send_wakes(void)
+{
+    reclaim_wake();
     runtime_leave(worker_self());
     return TR_OK;
 }
@@ -207,42 +222,60 @@ static NOINLINE int send_pause(tr_pid to)
 {
     read_end();
     struct worker *worker = worker_here();
-    pause_sender(worker, actor_here(&worker->context), to, worker->budget <= 0);
+    pause_sender(worker, actor_here(&worker->context), to, worker->budget == 0);
     runtime_leave(worker_self());
     return TR_OK;
 }
 
-/* From a process to a pid, a word or nothing, in one piece and without a call in its middle: so no register has to be
- * saved, and few stores stand before the mailbox's exchange, which waits for all of them. */
-static ALWAYS_INLINE int send_word(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+/* What send_words sends: up to three words of 8 bytes. */
+#define IS_WORDS(size) (((size) & ~(size_t)24) == 0)
+
+/* The second word and the last, which may be the same. */
+static ALWAYS_INLINE void copy_rest(tr_msg *message, const char *body, size_t size)
 {
-    struct worker *worker = worker_self();
-    struct task *task = worker == NULL ? NULL : load_relaxed(&worker->current);
-    if (UNLIKELY(task == NULL || (to.id & PID_NAME_BIT) != 0))
+    char *to = (char *)(message + 1);
+    memcpy(to + 8, body + 8, 8);
+    memcpy(to + size - 8, body + size - 8, 8);
+}
+
+/* From a process to a pid, a few words or nothing, in one piece and without a call in its middle: so no register has to be
+ * saved, and few stores stand before the mailbox's exchange, which waits for all of them. Only from the user's code, not
+ * from a callback in the middle of the runtime's work: so no read section is open, and what is entered is left at once. */
+static ALWAYS_INLINE int send_words(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
+{
+    struct worker *worker = worker_here(); /* if it is one */
+    if (UNLIKELY((to.id & PID_NAME_BIT) != 0 || worker == NULL || worker->context.worker == NULL ||
+                 load_relaxed(&worker->in_runtime) != 0 || !read_is_lone_possible()))
         return send_any(to, kind, tag, body, size);
-    struct actor *self = actor_of_task(task);
-    runtime_enter(worker);
-    read_begin();
+    runtime_enter_turn(worker);
+    read_begin_lone();
     struct actor *receiver = actor_find(to.id);
     bool plain = receiver != NULL && (load_relaxed(&receiver->flags) & (ACTOR_BOUNDED | ACTOR_PROXY)) == 0;
     tr_msg *message = LIKELY(plain) ? pool_alloc_at_hand(worker->context.pool) : NULL;
     if (UNLIKELY(message == NULL))
         return send_otherwise(to, kind, tag, body, size);
-    message->sender = self->pid;
+    message->sender = actor_of_task(load_relaxed(&worker->current))->pid;
     message->serial = 0;
     message->tag = tag;
     message->meta = (uint32_t)size | (uint32_t)kind << 24;
     ((char *)(message + 1))[size] = 0;
     if (size > 0)
         memcpy(message + 1, body, 8);
+    if (UNLIKELY(size > 8))
+        copy_rest(message, body, size);
     bool idle = mailbox_put(&receiver->mailbox, &message->node);
     bool recorded = trace_on_either(TRACE_RUNNABLE, TRACE_SEND);
-    if (UNLIKELY(recorded || (idle && !schedule_next(worker, &receiver->task))))
-        return send_finish(idle ? receiver : NULL, to);
-    if (UNLIKELY(--worker->budget <= 0 || signal_pending(self)))
+    if (LIKELY(idle)) {
+        if (UNLIKELY(recorded || !schedule_next(worker, &receiver->task)))
+            return send_scheduled(&receiver->task, to);
+    } else if (UNLIKELY(recorded)) {
+        return send_recorded(to);
+    }
+    if (UNLIKELY(--worker->budget == 0 || signal_pending(actor_of_task(load_relaxed(&worker->current)))))
         return send_pause(to);
-    read_end();
-    runtime_leave(worker);
+    if (UNLIKELY(read_end_lone()))
+        return send_wakes();
+    runtime_leave_turn(worker);
     return TR_OK;
 }
 
@@ -250,16 +283,16 @@ API int tr_send(tr_pid to, int tag, const void *body, size_t size)
 {
     if (UNLIKELY(tag < 1))
         return TR_EINVAL;
-    return LIKELY(size == 8 || size == 0) ? send_word(to, KIND_INFO, tag, body, size)
-                                          : send_any(to, KIND_INFO, tag, body, size);
+    return LIKELY(IS_WORDS(size)) ? send_words(to, KIND_INFO, tag, body, size)
+                                  : send_any(to, KIND_INFO, tag, body, size);
 }
 
 API int tr_cast(tr_pid to, int tag, const void *body, size_t size)
 {
     if (UNLIKELY(tag < 1))
         return TR_EINVAL;
-    if (LIKELY(size == 8 || size == 0))
-        send_word(to, KIND_CAST, tag, body, size);
+    if (LIKELY(IS_WORDS(size)))
+        send_words(to, KIND_CAST, tag, body, size);
     else
         send_any(to, KIND_CAST, tag, body, size);
     return TR_OK;
