@@ -156,7 +156,8 @@ static inline struct actor *actor_of_task(struct task *task) { return CONTAINER_
 /* The actor that runs on this thread; NULL: a foreign thread or the runtime itself. */
 static inline struct actor *actor_here(struct context *context)
 {
-    struct task *task = context->worker != NULL ? load_relaxed(&context->worker->current) : NULL;
+    struct worker *worker = (struct worker *)(void *)context; /* if it is one */
+    struct task *task = context->worker != NULL ? load_relaxed(&worker->current) : NULL;
     return task == NULL ? NULL : actor_of_task(task);
 }
 
@@ -183,9 +184,9 @@ static inline void api_leave(struct context *context)
 }
 
 /* Owner: where it runs, for senders that would keep it company: at each turn, and after a block in a receive. */
-static inline void actor_note_worker(struct actor *self)
+static inline void actor_note_worker(struct actor *self, const struct worker *worker)
 {
-    unsigned index = worker_here()->index;
+    unsigned index = worker->index;
     if (UNLIKELY(load_relaxed(&self->ran_on) != index))
         store_relaxed(&self->ran_on, (uint8_t)(index < RAN_NOWHERE ? index : RAN_NOWHERE));
 }

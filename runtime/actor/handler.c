@@ -326,8 +326,8 @@ static ALWAYS_INLINE bool is_plain(const struct actor *self)
 {
     const struct cold *cold = self->cold;
     return (load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_BOUNDED)) == 0 && self->saved.first == NULL &&
-           !actor_is_suspended(self) &&
-           (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL));
+           !actor_is_suspended(self) && !self->head_used &&
+           (cold == NULL || (!cold->idle_on && !cold->continue_on && cold->received == NULL && cold->held == NULL));
 }
 
 /* ---- plain turns */
@@ -339,8 +339,10 @@ static ALWAYS_INLINE bool is_in_use(const tr_msg *message)
            ((message_flags(message) & MESSAGE_KEPT) != 0 || call_is_request(message));
 }
 
-static NOINLINE enum turn finish_plain(struct actor *self)
+static NOINLINE enum turn finish_plain(struct actor *self, int disposition)
 {
+    if (!apply_disposition(self, disposition))
+        return TURN_OVER;
     handler_finish(self);
     return TURN_GOES_ON;
 }
@@ -348,12 +350,16 @@ static NOINLINE enum turn finish_plain(struct actor *self)
 /* The callback has returned: with nothing else to do the head is taken. What it may have done to the actor shows in its
  * disposition or at the head of the queue: a receive that put messages aside or found one, and a signal that was met,
  * went beyond it. */
-static ALWAYS_INLINE enum turn end_plain(struct worker *worker, struct actor *self, tr_msg *head, int disposition)
+static ALWAYS_INLINE bool is_done(struct actor *self, const tr_msg *head, int disposition)
 {
-    if (UNLIKELY(disposition != TR_OK || !inbox_is_head(self, head) || is_in_use(head)))
-        return !apply_disposition(self, disposition) ? TURN_OVER : finish_plain(self);
+    return LIKELY(disposition == TR_OK && inbox_is_head(self, head) && !is_in_use(head));
+}
+
+/* Takes the head, which is handled. */
+static ALWAYS_INLINE enum turn end_plain(struct worker *worker, struct actor *self, tr_msg *head)
+{
     self->current = NULL;
-    self->head_used = false; /* before the take: afterwards another worker may run the actor */
+    self->head_used = false; /* before the take, as below */
     enum mailbox_took took = mailbox_take_first(&self->mailbox, &head->node);
     if (UNLIKELY(took == MAILBOX_BUSY)) { /* a sender is in the middle of its put */
         self->head_used = true;
@@ -364,17 +370,49 @@ static ALWAYS_INLINE enum turn end_plain(struct worker *worker, struct actor *se
     return took == MAILBOX_LAST ? TURN_OVER : TURN_GOES_ON;
 }
 
-/* The same as `step` for a plain message at the head of the queue: the path of nearly all messages, in one piece. */
-static ALWAYS_INLINE enum turn step_plain(struct worker *worker, struct actor *self, tr_msg *head)
+/* The same if it is the last message. False: nothing was done that end_plain does not do again. */
+static ALWAYS_INLINE bool leave_plain(struct worker *worker, struct actor *self, tr_msg *head)
 {
-    inbox_use_head(self, head);
+    if (inbox_linked(head) != NULL)
+        return false;
+    self->current = NULL;
+    self->head_used = false; /* before the take: another worker may run the actor as soon as it is idle */
+    if (UNLIKELY(!mailbox_take_last(&self->mailbox, &head->node)))
+        return false;
+    pool_free(worker->context.pool, head);
+    return true;
+}
+
+/* Has a plain message, the head, handled. The worker may be another one afterwards. */
+static ALWAYS_INLINE int call_handle(struct worker **worker, struct actor *self, tr_msg *head)
+{
+    message_flag(head, MESSAGE_QUEUED);
     self->current = head;
     self->turns++;
-    runtime_leave_turn(worker);
+    runtime_leave_turn(*worker);
     int disposition = self->behaviour->handle(self->state, head);
-    worker = worker_here();
-    runtime_enter_turn(worker);
-    return end_plain(worker, self, head, disposition);
+    *worker = worker_here();
+    runtime_enter_turn(*worker);
+    return disposition;
+}
+
+/* The same as `step` for a plain message at the head of the queue, and for those that are linked to it: the path of
+ * nearly all messages that come in numbers. */
+static ALWAYS_INLINE enum turn step_plain(struct actor *self, tr_msg *head)
+{
+    struct worker *worker = worker_here();
+    for (self->head_used = true;;) {
+        int disposition = call_handle(&worker, self, head);
+        if (UNLIKELY(!is_done(self, head, disposition)))
+            return finish_plain(self, disposition);
+        tr_msg *next = inbox_linked(head);
+        if (next == NULL ||
+            UNLIKELY(!message_is_plain(next) || signal_pending(self) || load_relaxed(&worker->yield) != 0))
+            return end_plain(worker, self, head);
+        mailbox_drop_first(&self->mailbox, &next->node);
+        pool_free(worker->context.pool, head);
+        head = next; /* and used: nobody has looked in between */
+    }
 }
 
 /* The same for the start's argument, of a process that begins with nothing else in hand. */
@@ -386,22 +424,21 @@ static NOINLINE enum turn step_start(struct actor *self, tr_msg *head)
     int disposition = call_start(self, head);
     struct worker *worker = worker_here();
     if (UNLIKELY(disposition != TR_OK))
-        return start_ended(&worker->context, self, disposition) ? finish_plain(self) : TURN_OVER;
+        return start_ended(&worker->context, self, disposition) ? finish_plain(self, TR_OK) : TURN_OVER;
     if (LIKELY(head->serial == 0)) /* nobody waits for it */
         self->life = LIFE_ALIVE;
     else
         handler_started(&worker->context, self);
-    return end_plain(worker, self, head, TR_OK);
+    return is_done(self, head, TR_OK) ? end_plain(worker, self, head) : finish_plain(self, TR_OK);
 }
 
-/* What `take_turn` does once for each message. */
+/* What `take_turn` does again and again. */
 static ALWAYS_INLINE enum turn take_step(struct actor *self)
 {
-    struct worker *worker = worker_here();
-    tr_msg *head = LIKELY(is_plain(self) && !self->head_used) ? inbox_head(self) : NULL;
-    if (LIKELY(head != NULL && message_kind(head) <= KIND_CONTINUE))
-        return step_plain(worker, self, head);
-    return head != NULL && message_kind(head) == KIND_START ? step_start(self, head) : step(&worker->context, self);
+    tr_msg *head = LIKELY(is_plain(self)) ? inbox_head(self) : NULL;
+    if (LIKELY(head != NULL && message_is_plain(head)))
+        return step_plain(self, head);
+    return head != NULL && message_kind(head) == KIND_START ? step_start(self, head) : step(context_self(), self);
 }
 
 static void take_turn(struct actor *self)
@@ -418,12 +455,36 @@ static void take_turn(struct actor *self)
     }
 }
 
-struct fiber *handler_begin(struct actor *self)
+/* A turn that does not begin with a plain message. */
+static NOINLINE struct fiber *begin_otherwise(struct actor *self)
 {
-    actor_note_worker(self);
     if (self->behaviour != NULL)
         take_turn(self);
     else
         entry_begin(self);
     return NULL;
+}
+
+/* A turn that is more than one plain message, of which the first is handled. */
+static NOINLINE struct fiber *go_on(struct actor *self, tr_msg *head, int disposition)
+{
+    bool done = is_done(self, head, disposition);
+    if ((done ? end_plain(worker_here(), self, head) : finish_plain(self, disposition)) == TURN_GOES_ON)
+        take_turn(self);
+    return NULL;
+}
+
+/* A turn of one plain message is had here, in one piece; any other is a call at the end. */
+struct fiber *handler_begin(struct actor *self)
+{
+    struct worker *worker = worker_here();
+    actor_note_worker(self, worker);
+    tr_msg *head = LIKELY(self->behaviour != NULL && is_plain(self)) ? inbox_linked_head(self) : NULL;
+    if (UNLIKELY(head == NULL || !message_is_plain(head)))
+        return begin_otherwise(self);
+    self->head_used = true;
+    int disposition = call_handle(&worker, self, head);
+    if (LIKELY(is_done(self, head, disposition) && leave_plain(worker, self, head)))
+        return NULL;
+    return go_on(self, head, disposition);
 }

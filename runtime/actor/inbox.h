@@ -27,6 +27,13 @@ static inline tr_msg *inbox_head(struct actor *self)
     return UNLIKELY(node == MAILBOX_BUSY_NODE) ? NULL : message_of(node);
 }
 
+/* The first message that is linked, and the one that is linked to a message; NULL: look closer. */
+static inline tr_msg *inbox_linked_head(struct actor *self)
+{
+    return message_of(mailbox_linked(&self->mailbox.head.node));
+}
+static inline tr_msg *inbox_linked(const tr_msg *message) { return message_of(mailbox_linked(&message->node.link)); }
+
 static inline bool inbox_is_head(struct actor *self, const tr_msg *message)
 {
     return mailbox_is_first(&self->mailbox, &message->node);

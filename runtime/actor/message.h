@@ -59,6 +59,10 @@ static inline enum message_kind message_kind(const tr_msg *message)
 {
     return (enum message_kind)(message->meta >> 24 & 15);
 }
+/* What a behaviour's `handle` is for: its kind is public. */
+#define MESSAGE_NOT_PLAIN (UINT32_C(12) << MESSAGE_SIZE_BITS)
+static inline bool message_is_plain(const tr_msg *message) { return (message->meta & MESSAGE_NOT_PLAIN) == 0; }
+_Static_assert(KIND_CONTINUE == 3 && KIND_SYSTEM == 4, "the public kinds have two bits");
 static inline uint32_t message_flags(const tr_msg *message) { return message->meta >> 28; }
 static inline void message_flag(tr_msg *message, uint32_t flags) { message->meta |= flags << 28; }
 static inline void message_unflag(tr_msg *message, uint32_t flags) { message->meta &= ~(flags << 28); }

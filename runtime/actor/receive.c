@@ -161,7 +161,7 @@ static void block(struct search *search, int64_t deadline)
     wait_arm(self, deadline);
     if (!worker_block(&self->fiber, after_receive, self))
         actor_exit(self, notice_static(TR_WHY_SYSTEM_LIMIT), true);
-    actor_note_worker(self);
+    actor_note_worker(self, worker_here());
     store_relaxed(&self->cold->deadline, NEVER);
     if (self->cold->held != NULL)
         search->tested = self->cold->held;

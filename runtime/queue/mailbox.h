@@ -161,21 +161,42 @@ static inline struct mailbox_node *mailbox_next(struct mailbox *box, struct mail
     return (struct mailbox_node *)__cds_wfcq_next_nonblocking(&box->head, &box->tail, &node->link);
 }
 
+/* Owner. What is linked to a node that is in the mailbox, or to the dummy; NULL: nothing, or a sender is in the middle of
+ * its put. */
+static inline struct mailbox_node *mailbox_linked(const struct cds_wfcq_node *node)
+{
+    return (struct mailbox_node *)__atomic_load_n(&node->next, __ATOMIC_ACQUIRE); /* [MB4] */
+}
+
+/* Owner. Takes the first node out, to which `next` is linked. */
+static ALWAYS_INLINE void mailbox_drop_first(struct mailbox *box, struct mailbox_node *next)
+{
+    box->head.node.next = &next->link;
+}
+
+/* Owner. Takes the first node out, which is `node`, if it is the last one, too, and gives the actor up. False: nothing was
+ * done. */
+static ALWAYS_INLINE bool mailbox_take_last(struct mailbox *box, struct mailbox_node *node)
+{
+    struct cds_wfcq_node *last = &node->link;
+    box->head.node.next = NULL;
+    if (LIKELY(__atomic_compare_exchange_n(&box->tail.p, &last, &box->head.node, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_ACQUIRE))) /* [MB5] */
+        return true;
+    box->head.node.next = &node->link;
+    return false;
+}
+
 /* Owner. Takes the first node out, which is `node`: what liburcu's dequeue does once it has found it. */
 static ALWAYS_INLINE enum mailbox_took mailbox_take_first(struct mailbox *box, struct mailbox_node *node)
 {
     struct cds_wfcq_node *first = &node->link, *next = __atomic_load_n(&first->next, __ATOMIC_ACQUIRE); /* [MB4] */
     if (next == NULL) {
-        struct cds_wfcq_node *last = first;
-        box->head.node.next = NULL;
-        if (LIKELY(__atomic_compare_exchange_n(&box->tail.p, &last, &box->head.node, false, __ATOMIC_ACQ_REL,
-                                               __ATOMIC_ACQUIRE))) /* [MB5] */
+        if (LIKELY(mailbox_take_last(box, node)))
             return MAILBOX_LAST;
         next = __atomic_load_n(&first->next, __ATOMIC_ACQUIRE); /* [MB4] */
-        if (UNLIKELY(next == NULL)) {
-            box->head.node.next = first;
+        if (UNLIKELY(next == NULL))
             return MAILBOX_BUSY;
-        }
     }
     box->head.node.next = next;
     return MAILBOX_MORE;
