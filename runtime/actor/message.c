@@ -156,7 +156,7 @@ API tr_from tr_from_of(const tr_msg *message)
 
 API const void *tr_expect(const tr_msg *message, size_t size)
 {
-    if (LIKELY((message->meta & MESSAGE_WIDE) == size && size < MESSAGE_WIDE && message_kind(message) < KIND_FAILED))
+    if (LIKELY(size < MESSAGE_WIDE && (message->meta & (MESSAGE_WIDE | MESSAGE_NOT_PLAIN)) == size))
         return message + 1; /* no notice, a narrow header */
     if (UNLIKELY(tr_size(message) != size))
         tr_exit(tr_because(TR_WHY_UNEXPECTED, message->tag, "tag %d: %zu bytes, expected %zu", message->tag,

@@ -16,7 +16,8 @@
 
 API tr_pid tr_self(void)
 {
-    struct actor *self = actor_self();
+    struct context *context = context_self();
+    struct actor *self = context == NULL ? NULL : actor_here(context); /* no call: it is asked for at each message */
     return (tr_pid){ self == NULL ? 0 : self->pid };
 }
 
