@@ -377,10 +377,10 @@ static ALWAYS_INLINE bool leave_plain(struct worker *worker, struct actor *self,
         return false;
     self->current = NULL;
     self->head_used = false; /* before the take: another worker may run the actor as soon as it is idle */
-    if (UNLIKELY(!mailbox_take_last(&self->mailbox, &head->node)))
-        return false;
-    pool_free(worker->context.pool, head);
-    return true;
+    bool last = mailbox_take_last(&self->mailbox, &head->node);
+    if (LIKELY(last))
+        pool_free(worker->context.pool, head);
+    return last;
 }
 
 /* Has a plain message, the head, handled. The worker may be another one afterwards. */
@@ -438,7 +438,7 @@ static ALWAYS_INLINE enum turn take_step(struct actor *self)
     tr_msg *head = LIKELY(is_plain(self)) ? inbox_head(self) : NULL;
     if (LIKELY(head != NULL && message_is_plain(head)))
         return step_plain(self, head);
-    return head != NULL && message_kind(head) == KIND_START ? step_start(self, head) : step(context_self(), self);
+    return step(context_self(), self);
 }
 
 static void take_turn(struct actor *self)
@@ -455,13 +455,13 @@ static void take_turn(struct actor *self)
     }
 }
 
-/* A turn that does not begin with a plain message. */
-static NOINLINE struct fiber *begin_otherwise(struct actor *self)
+/* A turn that does not begin with a plain message; the head, if it is all that there is to look at. */
+static NOINLINE struct fiber *begin_otherwise(struct actor *self, tr_msg *head)
 {
-    if (self->behaviour != NULL)
-        take_turn(self);
-    else
+    if (self->behaviour == NULL)
         entry_begin(self);
+    else if (head == NULL || message_kind(head) != KIND_START || step_start(self, head) == TURN_GOES_ON)
+        take_turn(self);
     return NULL;
 }
 
@@ -481,7 +481,7 @@ struct fiber *handler_begin(struct actor *self)
     actor_note_worker(self, worker);
     tr_msg *head = LIKELY(self->behaviour != NULL && is_plain(self)) ? inbox_linked_head(self) : NULL;
     if (UNLIKELY(head == NULL || !message_is_plain(head)))
-        return begin_otherwise(self);
+        return begin_otherwise(self, head);
     self->head_used = true;
     int disposition = call_handle(&worker, self, head);
     if (LIKELY(is_done(self, head, disposition) && leave_plain(worker, self, head)))

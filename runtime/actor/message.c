@@ -158,6 +158,8 @@ API const void *tr_expect(const tr_msg *message, size_t size)
 {
     if (LIKELY(size < MESSAGE_WIDE && (message->meta & (MESSAGE_WIDE | MESSAGE_NOT_PLAIN)) == size))
         return message + 1; /* no notice, a narrow header */
+    if (LIKELY(message_kind(message) == KIND_START && (message->meta & MESSAGE_WIDE) == size && size < MESSAGE_WIDE))
+        return message + 1;
     if (UNLIKELY(tr_size(message) != size))
         tr_exit(tr_because(TR_WHY_UNEXPECTED, message->tag, "tag %d: %zu bytes, expected %zu", message->tag,
                            tr_size(message), size));
