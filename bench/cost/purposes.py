@@ -78,7 +78,7 @@ FILES = {
     HEADER: "message",
     ENQUEUE: "mailbox",
     LOOP: "worker ring idle steal scheduler inject overflow task poller watchdog cores blocking",
-    TURN: "entry handler inbox receive query system_message",
+    TURN: "entry handler turn inbox receive query system_message",
     WAIT: "call answer request wait foreign",
     SWITCH: "fiber fiber_switch_x86_64 fiber_switch_aarch64 fiber_ucontext stack",
     TIMERS: "wheel timer",
