@@ -209,10 +209,10 @@ static NOINLINE int send_scheduled(struct task *receiver, tr_pid to)
     return send_recorded(to);
 }
 
-/* It was, and a grace period has waited for the end of the read section. */
-static NOINLINE int send_wakes(void)
+/* It was; the end of the read section is more than a store. */
+static NOINLINE int send_ends(void)
 {
-    reclaim_wake();
+    read_end_rest();
     runtime_leave(worker_self());
     return TR_OK;
 }
@@ -245,10 +245,10 @@ static ALWAYS_INLINE int send_words(tr_pid to, enum message_kind kind, int tag, 
 {
     struct worker *worker = worker_here(); /* if it is one */
     if (UNLIKELY((to.id & PID_NAME_BIT) != 0 || worker == NULL || worker->context.worker == NULL ||
-                 load_relaxed(&worker->in_runtime) != 0 || !read_is_lone_possible()))
+                 load_relaxed(&worker->in_runtime) != 0))
         return send_any(to, kind, tag, body, size);
     runtime_enter_turn(worker);
-    read_begin_lone();
+    read_begin_outer();
     struct actor *receiver = actor_find(to.id);
     bool plain = receiver != NULL && (load_relaxed(&receiver->flags) & (ACTOR_BOUNDED | ACTOR_PROXY)) == 0;
     tr_msg *message = LIKELY(plain) ? pool_alloc_at_hand(worker->context.pool) : NULL;
@@ -273,8 +273,8 @@ static ALWAYS_INLINE int send_words(tr_pid to, enum message_kind kind, int tag, 
     }
     if (UNLIKELY(--worker->budget == 0 || signal_pending(actor_of_task(load_relaxed(&worker->current)))))
         return send_pause(to);
-    if (UNLIKELY(read_end_lone()))
-        return send_wakes();
+    if (UNLIKELY(!read_end_outer()))
+        return send_ends();
     runtime_leave_turn(worker);
     return TR_OK;
 }

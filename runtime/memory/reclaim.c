@@ -70,12 +70,6 @@ NOINLINE void read_end_rest(void)
     }
 }
 
-void reclaim_wake(void)
-{
-    if (!WITH_SIM) /* whose read sections are its own */
-        urcu_common_wake_up_gp(&urcu_memb_gp);
-}
-
 NOINLINE void read_begin_apart(void) { read_begin(); }
 
 NOINLINE void read_end_apart(void) { read_end(); }

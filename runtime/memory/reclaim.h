@@ -164,38 +164,6 @@ static ALWAYS_INLINE void read_end(void)
         read_end_rest();
 }
 
-/* The same for who is in no read section and enters none before this one's end, where the system has membarrier(): the
- * question for it and the count of nested sections are left out. A section is open while the reader's count is not 0. */
-static ALWAYS_INLINE bool read_is_lone_possible(void)
-{
-    return WITH_TSAN || WITH_SIM || urcu_memb_has_sys_membarrier != 0;
-}
-
-static ALWAYS_INLINE void read_begin_lone(void)
-{
-    if (WITH_TSAN || WITH_SIM) {
-        read_begin();
-        return;
-    }
-    cmm_barrier();
-    _CMM_STORE_SHARED(URCU_TLS(urcu_memb_reader).ctr, _CMM_LOAD_SHARED(urcu_memb_gp.ctr));
-    cmm_barrier(); /* the store before the section's reads: the grace period's membarrier() makes it a fence */
-}
-
-/* True: a grace period waits, and its thread is to be woken: reclaim_wake. */
-static ALWAYS_INLINE bool read_end_lone(void)
-{
-    if (WITH_TSAN || WITH_SIM) {
-        read_end();
-        return false;
-    }
-    cmm_barrier(); /* the section before the store, and the store before the look: as above */
-    _CMM_STORE_SHARED(URCU_TLS(urcu_memb_reader).ctr, 0);
-    cmm_barrier();
-    return UNLIKELY(uatomic_read(&urcu_memb_gp.futex) == -1);
-}
-void reclaim_wake(void);
-
 /* The same, never inlined: for functions that block between two of them. */
 void read_begin_apart(void);
 void read_end_apart(void);
