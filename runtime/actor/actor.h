@@ -200,7 +200,8 @@ static inline struct actor *actor_find(uint64_t pid)
     return (struct actor *)(void *)found;
 }
 
-/* The same, but a foreign thread's proxy is nobody: it has no mailbox, and only the answer that it waits for reaches it. */
+/* The same, but a foreign thread's proxy is nobody: it has no mailbox, and only the answer that it waits for reaches
+ * it. */
 static inline struct actor *actor_find_process(uint64_t pid)
 {
     struct actor *actor = actor_find(pid);

@@ -1,5 +1,5 @@
-/* call.c: requests: sending one to a process and waiting, blocked, for its answer. answer.c has the other side; request.c
- * the replies, and the requests that are not waited for. */
+/* call.c: requests: sending one to a process and waiting, blocked, for its answer. answer.c has the other side;
+ * request.c the replies, and the requests that are not waited for. */
 #include "actor/call.h"
 
 #include "actor/end.h"
@@ -21,8 +21,8 @@ void call_set_last(struct context *context, struct actor *self, struct notice *n
 
 /* ---- sending a request and waiting for its answer */
 
-/* From the other side of the switch, inside the read section in which the server was found. The caller may run again, or
- * have ended, by now: nothing on its stack is touched; the request itself says where to. Ends with a full barrier.
+/* From the other side of the switch, inside the read section in which the server was found. The caller may run again,
+ * or have ended, by now: nothing on its stack is touched; the request itself says where to. Ends with a full barrier.
  * Against the server's death: [DE2] the put, then the look at DEAD; pairs with [DE1], DEAD, then the drain: one of the
  * two sees the other, and the request fails at once. If both do, the second failure finds nobody waiting. */
 static void post_request(void *argument)
@@ -57,9 +57,9 @@ static NOINLINE void schedule_posted(struct actor *actor, uint64_t serial, int64
     posted(actor, serial, deadline, server);
 }
 
-/* On the other side of the switch, on which the caller is what ran last. What parks it goes through its registers and the
- * request alone: its stack may be gone once the word is WAITING. Nothing is called on the short way: what would have to
- * be saved for it has to leave the store buffer before the exchange in the mailbox. */
+/* On the other side of the switch, on which the caller is what ran last. What parks it goes through its registers and
+ * the request alone: its stack may be gone once the word is WAITING. Nothing is called on the short way: what would
+ * have to be saved for it has to leave the store buffer before the exchange in the mailbox. */
 static void after_park(void *argument)
 {
     tr_msg *request = argument;
@@ -308,16 +308,17 @@ static NOINLINE int end_call(struct actor *self, tr_msg *answer, void *reply, si
     return status;
 }
 
-/* Whether the process may block here and now, and a stack is at hand: nothing that call_any would find is in its way. */
+/* Whether the process may block here and now, and a stack is at hand: nothing that call_any would find is in its
+ * way. */
 static ALWAYS_INLINE bool may_block(struct worker *worker, struct actor *self)
 {
     return LIKELY(load_relaxed(&worker->in_runtime) == 0 && worker->critical == 0 && !signal_pending(self) &&
                   worker->fibers.count > 0 && fiber_has_left(worker->fiber, STACK_RESERVE));
 }
 
-/* Of a word or nothing, with a timeout (not for ever) for which the tick is good enough, to one whose mailbox has no bound, by a process
- * that has called before: in one piece, where less is to be looked at, and less to be kept over the switch. All others,
- * and all that is rare: call_any. */
+/* Of a word or nothing, with a timeout (not for ever) for which the tick is good enough, to one whose mailbox has no
+ * bound, by a process that has called before: in one piece, where less is to be looked at, and less to be kept over the
+ * switch. All others, and all that is rare: call_any. */
 API int tr_call(tr_pid to, int tag, const void *body, size_t size, void *reply, size_t reply_size, int64_t timeout_ms)
 {
     struct worker *worker = worker_self();

@@ -187,8 +187,8 @@ static bool leave_at_once(struct context *context, struct actor *self, struct no
     return true;
 }
 
-/* Steps 2 to 6, and DEAD. Once it is EXITING, a name that it has can only be taken away. Who owns nothing and has no name
- * is GONE at once: a gift is counted before its giver takes the lock. */
+/* Steps 2 to 6, and DEAD. Once it is EXITING, a name that it has can only be taken away. Who owns nothing and has no
+ * name is GONE at once: a gift is counted before its giver takes the lock. */
 static void leave(struct context *context, struct actor *self, struct notice *notice)
 {
     actor_lock(self);
@@ -209,8 +209,8 @@ static void leave(struct context *context, struct actor *self, struct notice *no
 }
 
 /* The same at once, if it owns nothing and nobody has ever had its lock: then it has no name, no relation and no gift,
- * and whoever comes for one of these finds it gone. One exchange sets all three marks; the slot is cleared after it, so who
- * sees DEAD may still find the pid: actor_shows. False: it is not so, and nothing happened. */
+ * and whoever comes for one of these finds it gone. One exchange sets all three marks; the slot is cleared after it, so
+ * who sees DEAD may still find the pid: actor_shows. False: it is not so, and nothing happened. */
 static bool leave_quietly(struct context *context, struct actor *self)
 {
     uint32_t flags = load_relaxed(&self->flags); /* relaxed: the exchange compares */

@@ -18,8 +18,8 @@
  *     7 -         DEAD; requests in its hands, owed, saved and queued fail. A caller that enqueues later finds DEAD and fails
  *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
- * Who owns nothing does, under one LOCK: if it has a name or one link, steps 2 to 6 and DEAD (leave_at_once); else, without
- * a name, steps 2 and 4. Whose LOCK nobody has ever held does steps 2 to 7 by one exchange (leave_quietly).
+ * Who owns nothing does, under one LOCK: if it has a name or one link, steps 2 to 6 and DEAD (leave_at_once); else,
+ * without a name, steps 2 and 4. Whose LOCK nobody has ever held does steps 2 to 7 by one exchange (leave_quietly).
  * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
  * between 7 and 8. Nothing of this allocates but the failures of step 7, which then say TR_ENOMEM. */
 #ifndef TROUPE_ACTOR_END_H
@@ -37,8 +37,8 @@ void actor_die(struct context *context, struct actor *self, struct notice *notic
 /* The same after a report (LOG-01), if the reason is one to report, and after `ended` has run. */
 void actor_stop(struct actor *self, struct notice *notice);
 
-/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`; in the
- * function of tr_replace_state the end of that alone. Takes the notice. */
+/* After a hardware fault, on a fresh fiber in the loop, the frames being gone: like an own exit, without `ended`; in
+ * the function of tr_replace_state the end of that alone. Takes the notice. */
 void actor_faulted(struct actor *self, struct notice *notice);
 
 /* What the runtime may need of a process's stack in a call that blocks; the guard is no place to find out. */

@@ -1,5 +1,5 @@
-/* handler.c: the turn of an actor with a behaviour: all kinds of messages. turn.c has the turn's beginning and the plain
- * messages, entry.c what comes before it.
+/* handler.c: the turn of an actor with a behaviour: all kinds of messages. turn.c has the turn's beginning and the
+ * plain messages, entry.c what comes before it.
  *
  * A turn handles messages until the mailbox is empty (the actor is given up), the slice is over (it goes to the end of
  * the run queue, keeping the token), or it ends. A callback that blocks leaves the turn on its fiber; the turn goes on

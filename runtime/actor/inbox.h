@@ -54,8 +54,8 @@ void inbox_discard(struct context *context, struct actor *self, tr_msg *message)
 void inbox_release(struct context *context, struct actor *self, tr_msg *message);
 
 /* Takes the head out of the queue; only if its successor is known, so that the token stays: mailbox_next was neither
- * NULL nor busy. A consumed one is discarded, another goes to `saved`; but not the timeout's node, which is gone: whoever
- * waits looks at the deadline, and arms the timer again. */
+ * NULL nor busy. A consumed one is discarded, another goes to `saved`; but not the timeout's node, which is gone:
+ * whoever waits looks at the deadline, and arms the timer again. */
 void inbox_advance(struct context *context, struct actor *self, tr_msg *head);
 
 enum inbox_left { INBOX_LEFT /* the actor is idle: not the caller's any more */, INBOX_MORE, INBOX_BUSY };

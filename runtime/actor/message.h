@@ -145,8 +145,8 @@ tr_msg *message_new_wide(struct context *context, size_t size);
 static inline tr_msg *message_copy(struct context *context, const void *body, size_t size);
 /* A message that carries a notice (takes the caller's reference, also when it fails: NULL). */
 tr_msg *message_with_notice(struct context *context, enum message_kind kind, uint64_t sender, struct notice *notice);
-/* Answers that there is always memory for: the failure (KIND_FAILED, TR_ENOMEM), and that a start was a success. Shared,
- * never queued; message_free leaves them. */
+/* Answers that there is always memory for: the failure (KIND_FAILED, TR_ENOMEM), and that a start was a success.
+ * Shared, never queued; message_free leaves them. */
 tr_msg *message_no_memory(void);
 tr_msg *message_started(void);
 /* Frees the block and drops the notice; whatever the flags. Not for a call that may owe an answer: actor/call.h. */

@@ -168,8 +168,8 @@ uint64_t names_find(uint64_t hashed)
 }
 
 /* One more name, or one less; outside read sections. A worker keeps the last few of its own to itself: who is started
- * again under a name that has just been given up changes nothing. Whoever sees that the table has the wrong size resizes
- * it, here and now: liburcu's own resizing runs on a thread of its own, which simulation must not have. */
+ * again under a name that has just been given up changes nothing. Whoever sees that the table has the wrong size
+ * resizes it, here and now: liburcu's own resizing runs on a thread of its own, which simulation must not have. */
 static void resize(struct context *context, int32_t change)
 {
     if (LIKELY(context->worker != NULL)) {
@@ -221,8 +221,8 @@ void names_retire(struct context *context, struct name_entry *entry)
 }
 
 /* Takes the actor's name away, if it has one, and if it is this one (NULL: whichever): the entry, for names_retire, or
- * NULL. It is out of the table, too, and under the actor's lock, so that whoever finds the actor without a name finds the
- * name free. Inside a read section. */
+ * NULL. It is out of the table, too, and under the actor's lock, so that whoever finds the actor without a name finds
+ * the name free. Inside a read section. */
 static struct name_entry *detach(struct actor *actor, const struct name_entry *wanted)
 {
     actor_lock(actor);

@@ -1,8 +1,8 @@
 /* names.h: the registry: names to processes (D14).
  *
  * A name in a tr_pid is a keyed 63-bit hash (SipHash-1-3; Aumasson and Bernstein, 2012) with the top bit set, so a
- * use is at most one look-up by an integer in liburcu's lock-free hash table. The table holds one entry a name, with its
- * text; a second text with the same hash is refused.
+ * use is at most one look-up by an integer in liburcu's lock-free hash table. The table holds one entry a name, with
+ * its text; a second text with the same hash is refused.
  *
  * Invariants: an entry in the table belongs to one actor, whose `name` points to it (LOCK), but for the moments of its
  * making and removal. Register: entry into the table first, then actor->name under LOCK, where EXITING or another name
@@ -27,8 +27,8 @@ void names_close(void);
 
 /* names_find, the pid that holds the name with a hash or 0, is declared in actor.h, for actor_resolve. */
 
-/* Of an actor that the caller makes, under its LOCK, outside read sections: TR_OK, TR_ETAKEN, TR_ENOMEM, TR_EINVAL. After a
- * success, without that LOCK: names_registered. */
+/* Of an actor that the caller makes, under its LOCK, outside read sections: TR_OK, TR_ETAKEN, TR_ENOMEM, TR_EINVAL.
+ * After a success, without that LOCK: names_registered. */
 int names_register(struct context *context, const char *name, struct actor *actor);
 void names_registered(struct context *context);
 /* Death: its name is free. */

@@ -5,8 +5,9 @@
  * (after_receive), so a sender that finds the mailbox empty schedules a process whose registers are saved. The
  * timeout is the actor's own timer, whose node wakes it like a message.
  *
- * What has been sent is there (RECV-04): so a receive whose time is over, or that had none, does not end at a node whose
- * sender is between its two stores. What others have sent since stands behind it, what the receiver sent itself, too. */
+ * What has been sent is there (RECV-04): so a receive whose time is over, or that had none, does not end at a node
+ * whose sender is between its two stores. What others have sent since stands behind it, what the receiver sent itself,
+ * too. */
 #include "actor/receive.h"
 #include "actor/end.h"
 #include "actor/inbox.h"

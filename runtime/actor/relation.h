@@ -20,11 +20,11 @@
  *     twin                    the watcher's half       the target's half; itself: it is out of its list, for good
  *     link                    where the one before it has its `next`; of the first one: where the last one has it
  *
- * When the target dies (end.c), each half in `watchers`, the oldest first, is taken out and put into the watcher's mailbox
- * under both locks; its twin's peer becomes 0. So the DOWNs of one watcher arrive in the order of its monitors, as OTP's
- * do, and none arrives after a demonitor (MON-06): the watcher finds, by its lock, that the monitor is on and takes it
- * off, or that the DOWN is in its mailbox. What comes through an alias is put there under the owner's lock, likewise: none
- * comes after the owner has made it inactive (ALIAS-02). Then
+ * When the target dies (end.c), each half in `watchers`, the oldest first, is taken out and put into the watcher's
+ * mailbox under both locks; its twin's peer becomes 0. So the DOWNs of one watcher arrive in the order of its monitors,
+ * as OTP's do, and none arrives after a demonitor (MON-06): the watcher finds, by its lock, that the monitor is on and
+ * takes it off, or that the DOWN is in its mailbox. What comes through an alias is put there under the owner's lock,
+ * likewise: none comes after the owner has made it inactive (ALIAS-02). Then
  *     demonitor(flush) marks the one in the mailbox DONE
  *     meeting it removes the twin
  * A half that was sent belongs to its receiver's mailbox; a twin that is signalled belongs to its holder alone.

@@ -146,8 +146,8 @@ static int send_or_wait(tr_pid to, enum message_kind kind, int tag, const void *
     return status;
 }
 
-/* The common case: a worker sends a copy to a process whose mailbox has no bound. False: nothing was done, take the long
- * way. */
+/* The common case: a worker sends a copy to a process whose mailbox has no bound. False: nothing was done, take the
+ * long way. */
 static ALWAYS_INLINE bool send_short(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
     struct context *context = context_self();
@@ -238,9 +238,10 @@ static ALWAYS_INLINE void copy_rest(tr_msg *message, const char *body, size_t si
     memcpy(to + size - 8, body + size - 8, 8);
 }
 
-/* From a process to a pid, a few words or nothing, in one piece and without a call in its middle: so no register has to be
- * saved, and few stores stand before the mailbox's exchange, which waits for all of them. Only from the user's code, not
- * from a callback in the middle of the runtime's work: so no read section is open, and what is entered is left at once. */
+/* From a process to a pid, a few words or nothing, in one piece and without a call in its middle: so no register has to
+ * be saved, and few stores stand before the mailbox's exchange, which waits for all of them. Only from the user's code,
+ * not from a callback in the middle of the runtime's work: so no read section is open, and what is entered is left at
+ * once. */
 static ALWAYS_INLINE int send_words(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
     struct worker *worker = worker_here(); /* if it is one */

@@ -124,8 +124,8 @@ struct notice *signal_apply(struct context *context, struct actor *self, tr_msg 
 struct notice *signal_fetch(struct context *context, struct actor *self)
 {
     tr_debug_check((load_relaxed(&self->flags) & (ACTOR_SIG | ACTOR_FETCHING)) == ACTOR_SIG);
-    /* SIG, which is set and which only the owner clears, becomes FETCHING, which is not set, at once: whoever looks at the
-     * word sees one of them. acquire: pairs with the release half of [WT1] */
+    /* SIG, which is set and which only the owner clears, becomes FETCHING, which is not set, at once: whoever looks at
+     * the word sees one of them. acquire: pairs with the release half of [WT1] */
     atomic_fetch_add_explicit(&self->flags, ACTOR_FETCHING - ACTOR_SIG, memory_order_acq_rel);
     for (;;) {
         tr_msg *head = inbox_head(self);

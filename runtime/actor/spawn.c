@@ -186,8 +186,8 @@ void spawn_go(struct context *context, struct actor *actor) { schedule(context, 
 
 /* ---- the public functions */
 
-/* No process could be made: a pid that is dead, and what links and monitors would have said. No memory for that, either:
- * the caller ends. */
+/* No process could be made: a pid that is dead, and what links and monitors would have said. No memory for that,
+ * either: the caller ends. */
 static tr_pid dead_on_arrival(struct context *context, struct actor *self, struct making *making, int flags)
 {
     uint64_t pid = slots_take(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS]);

@@ -54,7 +54,8 @@ API int tr_stop(tr_reason reason)
     struct context *context = context_self();
     struct actor *self = context == NULL ? NULL : actor_here(context);
     bool normal = reason.why == TR_WHY_NORMAL && reason.code == 0 && reason.text[0] == '\0';
-    /* without a reason yet it does not end yet, without a cold part no reply is stored: nothing but one word is written */
+    /* without a reason yet it does not end yet, without a cold part no reply is stored: nothing but one word is
+     * written */
     if (UNLIKELY(self == NULL || !normal || self->ending != NULL || self->cold != NULL))
         return stop_for(&reason);
     self->ending = &notice_normal;

@@ -3,16 +3,17 @@
  * A timer is in the wheel of its receiver (TMR-08), and the wheel's lock guards everything about it: whether it is in
  * the wheel, and its place in the receiver's list. So "fires" and "is cancelled" exclude each other (TMR-02), and a
  * receiver that dies finds all timers that are for it: start sets TIMED, then looks at EXITING under the wheel's lock;
- * death sets EXITING and, if it finds TIMED, takes the lock. The message is made at the start, so that firing allocates nothing (but for periodic ones).
+ * death sets EXITING and, if it finds TIMED, takes the lock. The message is made at the start, so that firing allocates
+ * nothing (but for periodic ones).
  *
  * Which wheel that is stands in the receiver's flags (ACTOR_WHEEL), set with TIMED: one of the worker's who starts its
  * first timer, so that workers which start timers at once do not want one lock. It changes only under the lock of the
- * wheel that it names, while the receiver has no timers: so who has that lock, and looks again, knows that it is the one.
- * Timers for a name are in the wheel of the name's number.
+ * wheel that it names, while the receiver has no timers: so who has that lock, and looks again, knows that it is the
+ * one. Timers for a name are in the wheel of the name's number.
  *
  * Two kinds. One whose starter wants its id has a handle, and since cancel finds it by that, it is freed through RCU.
- * The other, of tr_send_after without an id, nobody can ever name: it lies in the block of its message, behind the body,
- * and leaves with it. */
+ * The other, of tr_send_after without an id, nobody can ever name: it lies in the block of its message, behind the
+ * body, and leaves with it. */
 #include "actor/timer.h"
 
 #include "actor/call.h"

@@ -1,4 +1,5 @@
-/* turn.c: where the turn of an actor with a behaviour begins, and the path of nearly all messages; handler.c has all others.
+/* turn.c: where the turn of an actor with a behaviour begins, and the path of nearly all messages; handler.c has all
+ * others.
  *
  * A plain message is the user's, stands at the head of the queue, and nothing else of the actor's is in hand. It is
  * consumed where it stands, handled, and taken. For what is rare there is a call, so that little is saved around the
@@ -83,8 +84,8 @@ static ALWAYS_INLINE int call_handle(struct worker **worker, struct actor *self,
     return disposition;
 }
 
-/* The same as handler_step for a plain message at the head of the queue, and for those that are linked to it: the path of
- * nearly all messages that come in numbers. */
+/* The same as handler_step for a plain message at the head of the queue, and for those that are linked to it: the path
+ * of nearly all messages that come in numbers. */
 static ALWAYS_INLINE enum turn step_plain(struct actor *self, tr_msg *head)
 {
     struct worker *worker = worker_here();

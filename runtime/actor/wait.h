@@ -80,7 +80,8 @@ void wait_cold_init(struct actor *self, struct cold *cold);
 /* Owner: whether the deadline of the present wait has surely passed. */
 bool wait_is_late(const struct cold *cold);
 
-/* On the other side of the switch, when the word is WAITING and the request posted, with a full barrier after the word. */
+/* On the other side of the switch, when the word is WAITING and the request posted, with a full barrier after the
+ * word. */
 void wait_look_again(struct actor *actor, uint64_t serial, int64_t deadline);
 static ALWAYS_INLINE bool wait_is_settled(struct actor *actor, int64_t deadline)
 {
@@ -88,8 +89,8 @@ static ALWAYS_INLINE bool wait_is_settled(struct actor *actor, int64_t deadline)
     return LIKELY((load_seq_cst(&actor->flags) & ACTOR_SIG) == 0 && load_relaxed(&actor->cold->armed) <= deadline);
 }
 
-/* wait_for in pieces, for calls, which are one function down to the switch. Owner, before the switch: the deadline of the
- * wait; stamp: tick_stamp, if it was computed from that, else 0. */
+/* wait_for in pieces, for calls, which are one function down to the switch. Owner, before the switch: the deadline of
+ * the wait; stamp: tick_stamp, if it was computed from that, else 0. */
 static ALWAYS_INLINE void wait_set_deadline(struct cold *cold, int64_t deadline, int64_t stamp)
 {
     store_relaxed(&cold->deadline, deadline);

@@ -10,8 +10,8 @@
  *   reclaim_bin_handoff:      --> strays                    --grace--> ripe strays: released by whoever comes first
  *
  * A bin has at most one batch under way; what is retired meanwhile is gathered, so batches grow with the load by
- * themselves. What waits is bounded by the rate of retirement times the longest read section plus RECLAIM_PACE_MOST_NS: read
- * sections are short and contain no block.
+ * themselves. What waits is bounded by the rate of retirement times the longest read section plus RECLAIM_PACE_MOST_NS:
+ * read sections are short and contain no block.
  *
  * Invariants: an item is in exactly one chain. A released item was retired before a grace period that has passed since.
  * After `reclaim_bin_handoff` a bin is empty and unknown to the reclaimer, until its next `reclaim_retire`.
@@ -117,8 +117,8 @@ extern _Atomic(struct retired *) reclaim_ripe_strays;
 static inline bool read_ongoing(void) { return _urcu_memb_read_ongoing() != 0; }
 
 /* Outermost sections, of who knows that it is in none: what liburcu does, with one look at whether there is membarrier
- * where it has two, and none at the depth. The end returns false if read_end_rest has still to be called: a grace period
- * waits for it, or it is not as simple. */
+ * where it has two, and none at the depth. The end returns false if read_end_rest has still to be called: a grace
+ * period waits for it, or it is not as simple. */
 static ALWAYS_INLINE void read_begin_outer(void)
 {
     tr_debug_check(!read_ongoing());

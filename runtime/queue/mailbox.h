@@ -161,8 +161,8 @@ static inline struct mailbox_node *mailbox_next(struct mailbox *box, struct mail
     return (struct mailbox_node *)__cds_wfcq_next_nonblocking(&box->head, &box->tail, &node->link);
 }
 
-/* Owner. What is linked to a node that is in the mailbox, or to the dummy; NULL: nothing, or a sender is in the middle of
- * its put. */
+/* Owner. What is linked to a node that is in the mailbox, or to the dummy; NULL: nothing, or a sender is in the middle
+ * of its put. */
 static inline struct mailbox_node *mailbox_linked(const struct cds_wfcq_node *node)
 {
     return (struct mailbox_node *)__atomic_load_n(&node->next, __ATOMIC_ACQUIRE); /* [MB4] */
@@ -174,8 +174,8 @@ static ALWAYS_INLINE void mailbox_drop_first(struct mailbox *box, struct mailbox
     box->head.node.next = &next->link;
 }
 
-/* Owner. Takes the first node out, which is `node`, if it is the last one, too, and gives the actor up. False: nothing was
- * done. */
+/* Owner. Takes the first node out, which is `node`, if it is the last one, too, and gives the actor up. False: nothing
+ * was done. */
 static ALWAYS_INLINE bool mailbox_take_last(struct mailbox *box, struct mailbox_node *node)
 {
     struct cds_wfcq_node *last = &node->link;

@@ -99,8 +99,8 @@ static void slot_clear(struct wheel *wheel, uint32_t place)
         wheel->words &= ~(UINT32_C(1) << place / 64);
 }
 
-/* The first occupied slot of the near level, in the order of their ticks, which starts at the wheel's own and goes around;
- * WHEEL_NEAR: there is none. */
+/* The first occupied slot of the near level, in the order of their ticks, which starts at the wheel's own and goes
+ * around; WHEEL_NEAR: there is none. */
 static uint32_t first_near(const struct wheel *wheel)
 {
     uint32_t start = (uint32_t)(wheel->tick & NEAR_MASK), word = start / 64;
@@ -254,7 +254,8 @@ struct buckets {
     struct wheel_list lists[BUCKETS];                 /* undefined if not used; each without its end */
 };
 
-/* Mostly the chain is of one tick: it is cut into equal parts; what is due before or after it goes to the first and last. */
+/* Mostly the chain is of one tick: it is cut into equal parts; what is due before or after it goes to the first and
+ * last. */
 static void spread(struct buckets *buckets, struct wheel_node *chain)
 {
     int64_t begin = chain->due_ns & ~(int64_t)((1 << WHEEL_TICK_BITS) - 1);
@@ -298,8 +299,8 @@ static void due_add(struct wheel *wheel, struct wheel_node *chain)
         }
 }
 
-/* Fetches a list's nodes, which were not looked at for long. From both ends, since each is found through the one before:
- * two are on their way at any time. */
+/* Fetches a list's nodes, which were not looked at for long. From both ends, since each is found through the one
+ * before: two are on their way at any time. */
 static void fetch(const struct wheel_list *list)
 {
     const struct wheel_node *front = list->first, *back = list->last;

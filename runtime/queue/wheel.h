@@ -1,11 +1,11 @@
 /* wheel.h: hierarchical timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987).
  *
  * Time is cut into ticks of 2^20 ns (about 1 ms). The near level has a slot for each of the next 1024 ticks, its own
- * included, and goes around: what is due within a second lies in its own tick at once. 6 far levels of 64 slots follow. A
- * node that is due later lies on the level of the highest digit in which its tick differs from the wheel's own, in the slot
- * of that digit; when the wheel's time enters a slot of a far level, its nodes move down. Insert and remove are O(1), a
- * node moves down at most 6 times; the range is all of int64_t. Slots are coarse, firing is not: a node fires when
- * `now_ns` has reached its `due_ns`, never early.
+ * included, and goes around: what is due within a second lies in its own tick at once. 6 far levels of 64 slots follow.
+ * A node that is due later lies on the level of the highest digit in which its tick differs from the wheel's own, in
+ * the slot of that digit; when the wheel's time enters a slot of a far level, its nodes move down. Insert and remove
+ * are O(1), a node moves down at most 6 times; the range is all of int64_t. Slots are coarse, firing is not: a node
+ * fires when `now_ns` has reached its `due_ns`, never early.
  * When the wheel's time enters a tick, the tick's nodes are sorted, once, onto the list `due`, and fire from there: so
  * each node is looked at once, however often the tick is looked at.
  *

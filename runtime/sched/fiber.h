@@ -236,8 +236,8 @@ static inline struct fiber *fiber_cache_get(struct fiber_cache *cache)
     return LIKELY(cache->count > 0) ? fiber_cache_take(cache) : fiber_cache_get_slow(cache);
 }
 
-/* Takes a fiber of default size, suspended somewhere in the pool's entry, or prepared with it; or the one that the owner
- * runs on and is about to leave there: what goes to the pool is what rested longest. */
+/* Takes a fiber of default size, suspended somewhere in the pool's entry, or prepared with it; or the one that the
+ * owner runs on and is about to leave there: what goes to the pool is what rested longest. */
 void fiber_cache_put_slow(struct fiber_cache *cache, struct fiber *fiber);
 static inline void fiber_cache_put(struct fiber_cache *cache, struct fiber *fiber)
 {

@@ -10,13 +10,14 @@
  * left it and comes to rest wakes somebody who takes it; all others who leave it come back for it. Whoever clears a bit
  * owns the wake-up: it adds the sleeper to `searching` and `awake` and sets its park word; there is no second waker.
  *
- * What is not woken for: a task in a worker's own next, or in its ring if there are few or thieves are shy. The watchdog
- * looks at the rings every tick and wakes a thief when a task stayed in one over a tick while somebody is parked; a thief
- * that robbed more than it can run at once wakes the next. Who comes from the poller with tasks that it will have run in
- * WORTH_NS, going by its turns before, wakes nobody: neither to share them nor to poll in its place. If it was mistaken,
- * the watchdog sees. But who found events PRESSED times in a row without having to sleep is pressed: more comes than one
- * worker can do, and another is woken to poll while it works. Both stay at it for as long as there is enough for two: a
- * searcher naps in the poll token if that is free, so that what comes is run at once and not after the nap.
+ * What is not woken for: a task in a worker's own next, or in its ring if there are few or thieves are shy. The
+ * watchdog looks at the rings every tick and wakes a thief when a task stayed in one over a tick while somebody is
+ * parked; a thief that robbed more than it can run at once wakes the next. Who comes from the poller with tasks that it
+ * will have run in WORTH_NS, going by its turns before, wakes nobody: neither to share them nor to poll in its place.
+ * If it was mistaken, the watchdog sees. But who found events PRESSED times in a row without having to sleep is
+ * pressed: more comes than one worker can do, and another is woken to poll while it works. Both stay at it for as long
+ * as there is enough for two: a searcher naps in the poll token if that is free, so that what comes is run at once and
+ * not after the nap.
  *
  * Bounds: a search is SEARCH_ROUNDS naps; nothing spins but the end of a sleep of poller_wait_on_time. */
 #include "base/clock.h"
@@ -164,8 +165,8 @@ static struct task *take_overflow(struct worker *worker)
     return first;
 }
 
-/* Of the four kinds that wait beside the ring. Each comes first in turn: one whose tasks always come back would keep the
- * others waiting for ever. */
+/* Of the four kinds that wait beside the ring. Each comes first in turn: one whose tasks always come back would keep
+ * the others waiting for ever. */
 static struct task *take_aside(struct worker *worker)
 {
     enum { PINNED, GUESTS, INJECTED, OVERFLOW, KINDS };
@@ -270,8 +271,8 @@ static bool reason_to_stay(struct worker *worker)
            (worker->spare && load_relaxed(&scheduler.surplus) > 0);
 }
 
-/* Until an event or an interrupt, or `due`. Where workers are revoked, and their hogs keep the cores busy, a plain sleep
- * would end late. */
+/* Until an event or an interrupt, or `due`. Where workers are revoked, and their hogs keep the cores busy, a plain
+ * sleep would end late. */
 static int poll_until(int64_t due, int64_t now)
 {
     if (due == NEVER)

@@ -13,8 +13,9 @@
  *       is freed only through reclaim_retire; until then ready() may run, with the descriptor closed perhaps.
  *   P3  A ring (`poller_interrupt`) is never lost: it ends the sleep in progress, else the next before it begins.
  *
- * Roles: poller_wait, poller_wait_on_time: one thread at a time, whoever holds the scheduler's poll token (its hand-over orders one holder
- * before the next). add, remove, rearm, interrupt, find, used: any thread with a context. start, stop: alone.
+ * Roles: poller_wait, poller_wait_on_time: one thread at a time, whoever holds the scheduler's poll token (its
+ * hand-over orders one holder before the next). add, remove, rearm, interrupt, find, used: any thread with a context.
+ * start, stop: alone.
  *
  * Sleep against ring, on one word; all are read-modify-writes of it, so they have one order:
  *
@@ -74,9 +75,9 @@ struct poll_source *poller_find(uint64_t handle);
  * to timeout_ns if nothing is; 0: only looks; negative: for ever. May return early, with 0. */
 int poller_wait(int64_t timeout_ns);
 
-/* The same for a timeout > 0 that is to end on time beside threads that compute, where the system wakes a sleeper 10 to 40
- * us late: sleeps that much less, as it has learned from the sleeps before, and looks again and again for the rest, which
- * is 50 us and a sixteenth of the timeout at most. */
+/* The same for a timeout > 0 that is to end on time beside threads that compute, where the system wakes a sleeper 10 to
+ * 40 us late: sleeps that much less, as it has learned from the sleeps before, and looks again and again for the rest,
+ * which is 50 us and a sixteenth of the timeout at most. */
 int poller_wait_on_time(int64_t timeout_ns);
 
 /* Makes poller_wait return. */

@@ -11,8 +11,8 @@
 
 enum { WHEELS_EACH = 4, WHEELS_MOST = 64 };
 
-/* Between two rounds of timers: what is due meanwhile waits, and is fired by the same round. A timer that comes alone is
- * exactly on time; many cost a wake-up each round, not one each. */
+/* Between two rounds of timers: what is due meanwhile waits, and is fired by the same round. A timer that comes alone
+ * is exactly on time; many cost a wake-up each round, not one each. */
 #define TIMER_PACE_NS INT64_C(250000)
 
 /* What the floors above do for the scheduler. */
@@ -77,8 +77,8 @@ void cores_ask_short_slice(void);
 void cores_note_thread(struct core_use *use);
 /* Nanoseconds of a core that it has had, from any start. */
 int64_t cores_time(const struct core_use *use);
-/* Whether it could run: it has a core now, or waits for one, because others have them all, or its control group's quota is
- * used up. False: it waits for something else, or it is not known. */
+/* Whether it could run: it has a core now, or waits for one, because others have them all, or its control group's quota
+ * is used up. False: it waits for something else, or it is not known. */
 bool cores_waits(const struct core_use *use);
 
 /* Timers of one receiver are on one wheel (TMR-08): the one of its number, or of a worker's that start them; those of a
@@ -99,8 +99,8 @@ static inline struct wheel *scheduler_wheel(uint64_t receiver)
 void scheduler_timer_earlier(int64_t due_ns);
 /* Fires what is due. */
 void scheduler_expire(struct context *context, int64_t now_ns);
-/* When somebody has to fire timers next: the earliest due time of all wheels, but not before the pace allows; NEVER: there
- * are none. */
+/* When somebody has to fire timers next: the earliest due time of all wheels, but not before the pace allows; NEVER:
+ * there are none. */
 int64_t scheduler_next_due(void);
 
 /* worker.c: starts a thread for workers[index]; NULL: no memory, no thread. */
@@ -132,7 +132,8 @@ bool watchdog_start(void);
 void watchdog_stop(void);
 /* After `awake` became 1: wakes it, if it sleeps. */
 void watchdog_wake(void);
-/* Any thread that has given memory to the depot while no worker may be awake: that is given back to the system in time. */
+/* Any thread that has given memory to the depot while no worker may be awake: that is given back to the system in
+ * time. */
 void watchdog_see_memory(void);
 
 #endif

@@ -13,12 +13,12 @@
  *  - publishes the time, for deadlines that are far away (base/tick.h),
  *  - gives memory back that nobody has needed for a while (memory/depot.h),
  *  - and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
- * When no worker is awake it sleeps; while memory waits to be given back, until that is due: an idle system has no tick,
- * and a worker that wakes up for less than a millisecond costs none.
+ * When no worker is awake it sleeps; while memory waits to be given back, until that is due: an idle system has no
+ * tick, and a worker that wakes up for less than a millisecond costs none.
  * revive() in idle.c wakes it: [WD1] the watchdog announces its sleep, then looks at `awake`; the worker makes `awake`
- * 1, then looks at the announcement; [WD2], both sequentially consistent. So does who gave memory to the depot after the
- * last worker had parked: the depot's lock orders the two, watchdog_see_memory. The announcement is the futex, and who
- * takes it back owns the wake-up.
+ * 1, then looks at the announcement; [WD2], both sequentially consistent. So does who gave memory to the depot after
+ * the last worker had parked: the depot's lock orders the two, watchdog_see_memory. The announcement is the futex, and
+ * who takes it back owns the wake-up.
  *
  * What it takes to rescue `next` is in worker.h, "Takeover". The worker never waits for the watchdog but in
  * `reinstate`. */
@@ -212,7 +212,8 @@ static void watch_turn(struct worker *worker, struct watched *seen, int64_t now,
 
 /* ---- the tick */
 
-/* True: a task that was in the ring, or set aside, at the last tick may still be there, or a guest of a revoked worker. */
+/* True: a task that was in the ring, or set aside, at the last tick may still be there, or a guest of a revoked
+ * worker. */
 static bool watch_ring(struct worker *worker, struct watched *seen)
 {
     uint32_t tail;

@@ -46,8 +46,8 @@ void worker_accept(struct worker *worker, struct task *first)
     }
 }
 
-/* A ring that has grown to 4, 8, 16 ... tasks wakes a thief, so that work for many spreads before the watchdog's tick. No
- * fence: what this misses, the watchdog finds. */
+/* A ring that has grown to 4, 8, 16 ... tasks wakes a thief, so that work for many spreads before the watchdog's tick.
+ * No fence: what this misses, the watchdog finds. */
 static void wake_thief(struct worker *worker)
 {
     uint32_t tail, there = ring_look(&worker->ring, &tail);
@@ -112,9 +112,9 @@ void schedule_with(struct context *context, unsigned index, struct task *task)
 
 /* ---- the loop */
 
-/* Every HOUSEKEEPING_TURNS turns, or after each tick of the watchdog if fewer fit between two: what a busy worker owes to
- * the rest of the system. A task from elsewhere, or of those that were set aside first, which runs now, since the ring may
- * stay full for ever; or NULL. */
+/* Every HOUSEKEEPING_TURNS turns, or after each tick of the watchdog if fewer fit between two: what a busy worker owes
+ * to the rest of the system. A task from elsewhere, or of those that were set aside first, which runs now, since the
+ * ring may stay full for ever; or NULL. */
 static struct task *keep_house(struct worker *worker)
 {
     store_relaxed(&worker->house_due, 0);
@@ -136,7 +136,8 @@ static struct task *keep_house(struct worker *worker)
     return inject_take_one(&scheduler.inject);
 }
 
-/* Every FEW_TURNS turns: what can't wait for as long. A task that runs now: pinned, a guest, from elsewhere; or NULL. */
+/* Every FEW_TURNS turns: what can't wait for as long. A task that runs now: pinned, a guest, from elsewhere; or
+ * NULL. */
 static NOINLINE struct task *look_aside(struct worker *worker)
 {
     uint64_t turns = load_relaxed(&worker->turns);

@@ -170,8 +170,8 @@ static ALWAYS_INLINE bool worker_block(struct fiber **where, void (*after)(void 
     return true;
 }
 
-/* In the loop, or in task->run: goes on with this fiber. Returns when the loop has a fiber again: as any worker; re-read
- * worker_self(). */
+/* In the loop, or in task->run: goes on with this fiber. Returns when the loop has a fiber again: as any worker;
+ * re-read worker_self(). */
 static ALWAYS_INLINE void worker_resume(struct fiber *fiber)
 {
     struct worker *worker = worker_here();
