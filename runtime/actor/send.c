@@ -244,8 +244,9 @@ static ALWAYS_INLINE void copy_rest(tr_msg *message, const char *body, size_t si
  * once. */
 static ALWAYS_INLINE int send_words(tr_pid to, enum message_kind kind, int tag, const void *body, size_t size)
 {
-    struct worker *worker = worker_here(); /* if it is one */
-    if (UNLIKELY((to.id & PID_NAME_BIT) != 0 || worker == NULL || worker->context.worker == NULL ||
+    struct context *context = context_self();
+    struct worker *worker = (struct worker *)(void *)context; /* if it is one */
+    if (UNLIKELY((to.id & PID_NAME_BIT) != 0 || context == NULL || context->worker == NULL ||
                  load_relaxed(&worker->in_runtime) != 0))
         return send_any(to, kind, tag, body, size);
     runtime_enter_turn(worker);
