@@ -84,9 +84,8 @@ void handler_started(struct context *context, struct actor *self)
 /* The start callback asked for no start, or failed: what the starter is told, and why the process ends. */
 static void refuse_start(struct context *context, struct actor *self, int disposition)
 {
-    bool awaited = self->current != NULL && call_is_request(self->current);
     /* without memory for it the starter learns less: that the process has ended */
-    struct cold *cold = awaited ? actor_cold(context, self) : NULL;
+    struct cold *cold = call_is_request(self->current) ? actor_cold(context, self) : NULL;
     bool ignored = disposition == TR_IGNORE,
          stopped = disposition == DISPOSITION_STOP || disposition == DISPOSITION_CRASH;
     struct notice *notice = ignored   ? notice_static(TR_WHY_NORMAL)

@@ -210,7 +210,7 @@ static tr_pid spawn(struct making *making)
     struct context *context = api_enter();
     if (context == NULL)
         return (tr_pid){ 0 };
-    int flags = making->options == NULL ? 0 : making->options->flags;
+    int flags = making->options->flags;
     struct actor *self = actor_here(context), *made;
     if ((flags & TR_SPAWN_LINK) != 0)
         making->peer = self;

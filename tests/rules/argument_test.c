@@ -26,6 +26,7 @@ TEST(argument, without_a_runtime_every_call_fails_and_does_nothing)
     int seven = 7;
     CHECK(tr_nobody(tr_self()) && tr_nobody(tr_parent()) && tr_data() == NULL);
     CHECK(tr_nobody(tr_spawn(waiter, NULL, 0)) && tr_nobody(tr_whereis("x")) && !tr_is_alive(pid));
+    CHECK(tr_nobody(tr_spawn_link(waiter, NULL, 0)));
     CHECK(tr_new(WORD, 10, &message) == NULL && message == NULL);
     CHECK_EQ(tr_send(pid, WORD, NULL, 0), TR_ESTOPPED);
     CHECK_EQ(tr_exit_signal(pid, TR_KILL), TR_ESTOPPED);

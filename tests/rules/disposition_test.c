@@ -197,6 +197,44 @@ static void unexpected_start(void)
 }
 TEST(disposition, a_start_may_end_as_any_other_callback) { run(unexpected_start); }
 
+/* Of 8 bytes, or of as many as a narrow header does not say. */
+static int expect_a_word(void *state, const tr_msg *arg)
+{
+    (void)state;
+    tr_expect(arg, tr_size(arg) > 100 ? tr_size(arg) : 8);
+    return TR_OK;
+}
+static const tr_actor picky = { .label = "picky", .start = expect_a_word, .handle = nothing };
+static void sizes_of_starts(void)
+{
+    enum { WIDE = 0xFFFFFF };
+    void *much = tr_alloc(WIDE);
+    CHECK(much != NULL);
+    memset(much, 0, WIDE);
+    CHECK(tr_is_alive(tr_spawn_actor(&picky, much, 8, NULL)));
+    CHECK(HARNESS_SIMULATED || tr_is_alive(tr_spawn_actor(&picky, much, WIDE, NULL)));
+    tr_pid pid;
+    CHECK_EQ(tr_start_actor(&picky, much, 4, NULL, &pid), TR_ESTART);
+    CHECK_EQ(tr_last_reason()->why, TR_WHY_UNEXPECTED);
+}
+TEST(disposition, a_start_has_the_size_that_is_expected_or_ends) { run(sizes_of_starts); }
+
+static int stop_twice(void *state, const tr_msg *message)
+{
+    (void)state, (void)message;
+    (void)!tr_stop(TR_NORMAL);
+    return tr_stop(TR_NORMAL);
+}
+static const tr_actor twice = { .label = "twice", .handle = stop_twice };
+static void said_twice(void)
+{
+    tr_ref monitor;
+    tr_pid pid = tr_spawn_actor(&twice, NULL, 0, &(tr_spawn_options){ .flags = TR_SPAWN_MONITOR, .monitor = &monitor });
+    tr_send(pid, WORD, NULL, 0);
+    CHECK_EQ(tr_reason_of(tr_receive_match(&(tr_match){ .ref = monitor }, TR_INFINITY))->why, TR_WHY_NORMAL);
+}
+TEST(disposition, a_stop_that_is_said_twice_is_one) { run(said_twice); }
+
 /* ---- flushed, changed, killed */
 
 static int downs;
