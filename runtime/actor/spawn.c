@@ -248,22 +248,14 @@ static ALWAYS_INLINE tr_pid spawn_plain(const tr_actor *behaviour, tr_entry *ent
     return pid;
 }
 
-/* Field by field: a compiler clears the whole first, by an instruction that is slow to begin. */
 static ALWAYS_INLINE tr_pid spawn_of(const tr_actor *behaviour, tr_entry *entry, const void *arg, size_t size,
                                      const tr_spawn_options *options)
 {
     if (LIKELY(options == NULL))
         return spawn_plain(behaviour, entry, arg, size);
     struct making making;
-    making.behaviour = behaviour;
-    making.entry = entry;
-    making.arg = arg;
-    making.arg_size = size;
+    making_init(&making, behaviour, entry, arg, size);
     making.options = options;
-    making.name = NULL;
-    making.starter = making.serial = making.monitor = 0;
-    making.protocol = making.waits = false;
-    making.parent = making.watcher = making.peer = NULL;
     return spawn(&making);
 }
 

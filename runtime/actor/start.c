@@ -118,19 +118,14 @@ static int start(struct making *making, const tr_start_options *options, tr_pid 
     return settle(self, making, child, status, failure_tag);
 }
 
-/* Field by field, as spawn_of; `start` sets the others. */
 static ALWAYS_INLINE int start_of(const tr_actor *behaviour, tr_entry *entry, const void *arg, size_t size, bool waits,
                                   const tr_start_options *options, tr_pid *pid)
 {
     if (api_enter() == NULL)
         return TR_ESTOPPED;
     struct making making;
-    making.behaviour = behaviour;
-    making.entry = entry;
-    making.arg = arg;
-    making.arg_size = size;
+    making_init(&making, behaviour, entry, arg, size);
     making.waits = waits;
-    making.monitor = 0;
     int status = start(&making, options, pid);
     api_leave(context_self());
     return status;

@@ -226,7 +226,7 @@ static void run_round(void)
  * wait. */
 static void pace(int64_t last_start)
 {
-    int64_t share = (int64_t)reclaimer.shared_by * RECLAIM_PACE_NS;
+    int64_t share = (int64_t)(reclaimer.shared_by > 0 ? reclaimer.shared_by : 1) * RECLAIM_PACE_NS; /* strays: one */
     int64_t until = last_start + (share < RECLAIM_PACE_MOST_NS ? share : RECLAIM_PACE_MOST_NS);
     while (!reclaimer.stopping && reclaimer.ended >= reclaimer.wanted && clock_now() < until) {
         struct timespec deadline = { .tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S };
