@@ -27,7 +27,9 @@ OF_THE_CORE = (WORKER, STACK)
 READ_AS_MESSAGE = "message, if it is a block"  # its sender may have put it before the steady part
 SLAB_BITS, SLAB_HEAD = 16, 192  # runtime/memory/pool.h
 ACTOR_LINES = 3  # runtime/actor/actor.h: 176 bytes and the first of the state
-WORKERS = ("worker", "ring", "context", "steal", "idle", "trace", "reclaim", "scheduler", "overflow", "inject", "pool")
+WORKERS = (
+    "worker", "ring", "context", "steal", "idle", "park", "trace", "reclaim", "scheduler", "overflow", "inject", "pool"
+)
 
 
 class Kinds:

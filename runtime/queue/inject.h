@@ -2,7 +2,7 @@
  * are stuck.
  *
  * A FIFO list under a lock; `count` may be read without it as a hint. Whoever puts then wakes an idle worker
- * (sched/idle.c has the race).
+ * (sched/park.h has the race).
  * Progress: blocking, critical sections of a few instructions. */
 #ifndef TROUPE_QUEUE_INJECT_H
 #define TROUPE_QUEUE_INJECT_H

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "memory/source.h"
+#include "sched/park.h"
 #include "sched/poller.h"
 
 #include <sched.h>
@@ -72,7 +73,7 @@ void scheduler_stop(void)
     store_seq_cst(&scheduler.stopping, 1);
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++)
-        idle_end(load_acquire(&scheduler.workers[i]));
+        park_end(load_acquire(&scheduler.workers[i]));
     for (unsigned i = 0; i < count; i++)
         pthread_join(load_acquire(&scheduler.workers[i])->thread, NULL);
     for (unsigned i = 0; i < count; i++) /* only now: a worker may look at the others' rings until its end */

@@ -43,7 +43,7 @@ struct scheduler {
     _Atomic uint32_t stopping;
     _Atomic uint32_t surplus; /* spares that are no longer needed */
     _Atomic uint32_t revoked; /* workers that are: others keep the cores busy; a hint */
-    /* idle.c */
+    /* park.c */
     CACHE_ALIGNED _Atomic uint64_t idle[WORKERS_MOST / 64]; /* bit: parked, and may be woken by whoever clears it */
     _Atomic uint32_t idle_count;                            /* a hint */
     _Atomic uint32_t searching;                             /* awake without work */
@@ -110,22 +110,11 @@ struct worker *worker_start(unsigned index, bool spare);
 
 /* idle.c: the next task for a worker that has none: searches, polls, parks. NULL: the worker is to end. */
 struct task *idle_find(struct worker *worker);
-/* There is work in the global queue: wakes a parked worker, unless somebody is searching. After a seq_cst fence of the
- * caller. */
-void idle_wake(struct context *context);
 /* Looks at the descriptors once, if nobody does. */
 void idle_poll(struct worker *worker);
 /* On a worker's native stack, after idle_find returned NULL: true if it is to end; a spare that is not needed rests
  * here. */
 bool idle_leaves(struct worker *worker);
-/* The watchdog: wakes a spare that rests. False: it does not rest. */
-bool idle_recall(struct worker *worker);
-/* There is work that is pinned to this worker: wakes it if it is parked. After a seq_cst fence of the caller. */
-void idle_wake_worker(struct context *context, unsigned index);
-/* The same as idle_wake, even if somebody is searching. */
-void idle_wake_any(struct context *context);
-/* scheduler_stop, after `stopping` was set: makes the worker look. */
-void idle_end(struct worker *worker);
 
 /* watchdog.c */
 bool watchdog_start(void);

@@ -15,7 +15,7 @@
  *  - and every WATCH_TICKS has the floors above look at what grows (hooks.watch).
  * When no worker is awake it sleeps; while memory waits to be given back, until that is due: an idle system has no
  * tick, and a worker that wakes up for less than a millisecond costs none.
- * revive() in idle.c wakes it: [WD1] the watchdog announces its sleep, then looks at `awake`; the worker makes `awake`
+ * revive() in park.c wakes it: [WD1] the watchdog announces its sleep, then looks at `awake`; the worker makes `awake`
  * 1, then looks at the announcement; [WD2], both sequentially consistent. So does who gave memory to the depot after
  * the last worker had parked: the depot's lock orders the two, watchdog_see_memory. The announcement is the futex, and
  * who takes it back owns the wake-up.
@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/tick.h"
 #include "memory/depot.h"
+#include "sched/park.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
 
@@ -99,7 +100,7 @@ static bool start_spare(void)
     unsigned count = load_relaxed(&scheduler.worker_count);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = load_acquire(&scheduler.workers[i]);
-        if (worker != NULL && worker->spare && idle_recall(worker))
+        if (worker != NULL && worker->spare && park_recall(worker))
             return true;
     }
     if (count == WORKERS_MOST)
@@ -266,7 +267,7 @@ static void tick(int64_t now)
     }
     atomic_thread_fence(memory_order_seq_cst); /* [ID1] pairs with [ID2] */
     if (waiting)
-        idle_wake(&watchdog.context);
+        park_wake(&watchdog.context);
     reclaim_tick(watchdog.context.bin, now);
     reclaim_release_ripe(watchdog.context.bin, &watchdog.context);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "memory/source.h"
+#include "sched/park.h"
 #include "sched/poller.h"
 #include "sched/scheduler.h"
 #include "sched/steal.h"
@@ -16,8 +17,8 @@ void schedule_global(struct task *task)
 {
     inject_put(&scheduler.inject, task, task, 1);
     atomic_thread_fence(
-        memory_order_seq_cst); /* [ID1] the task before the look at who is idle; pairs with [ID2] in idle.c */
-    idle_wake(context_self());
+        memory_order_seq_cst); /* [ID1] the task before the look at who is idle; pairs with [ID2] in park.c */
+    park_wake(context_self());
 }
 
 /* The ring is full: its older half is set aside, and the task behind it. */
@@ -33,8 +34,8 @@ static NOINLINE void spill(struct worker *worker, struct task *task)
     if (!overflow_put(&worker->overflow, first, task, count))
         inject_put(&scheduler.inject, first, task, count);
     atomic_thread_fence(
-        memory_order_seq_cst); /* [ID1] the tasks before the look at who is idle; pairs with [ID2] in idle.c */
-    idle_wake(&worker->context);
+        memory_order_seq_cst); /* [ID1] the tasks before the look at who is idle; pairs with [ID2] in park.c */
+    park_wake(&worker->context);
 }
 
 void worker_accept(struct worker *worker, struct task *first)
@@ -52,7 +53,7 @@ static void wake_thief(struct worker *worker)
 {
     uint32_t tail, there = ring_look(&worker->ring, &tail);
     if (there >= CROWD && (there & (there - 1)) == 0 && load_relaxed(&scheduler.shy_ns) == 0)
-        idle_wake(&worker->context);
+        park_wake(&worker->context);
 }
 
 void schedule_last(struct context *context, struct task *task)
@@ -98,16 +99,16 @@ void schedule_on(struct context *context, unsigned index, struct task *task)
 {
     inject_put(&load_acquire(&scheduler.workers[index])->pinned, task, task, 1);
     atomic_thread_fence(
-        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
-    idle_wake_worker(context, index);
+        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in park.c */
+    park_wake_worker(context, index);
 }
 
 void schedule_with(struct context *context, unsigned index, struct task *task)
 {
     inject_put(&load_acquire(&scheduler.workers[index])->guests, task, task, 1);
     atomic_thread_fence(
-        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in idle.c */
-    idle_wake_worker(context, index);
+        memory_order_seq_cst); /* [ID1] the task before the look at its worker's bit; pairs with [ID2] in park.c */
+    park_wake_worker(context, index);
 }
 
 /* ---- the loop */

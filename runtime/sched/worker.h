@@ -8,7 +8,7 @@
  *
  * Where a woken task goes (D9), all by its waker, who owns `next` and `ring`:
  *     next    one task; runs next; never robbed; goes behind all others when the slice of its donors is over
- *     ring    FIFO; may be robbed (idle.c)
+ *     ring    FIFO; may be robbed (steal.c)
  *     overflow  of one worker: what its ring had no room for, in batches: newest first, robbed oldest first
  *     inject  global: the waker is no worker, or the worker is revoked, or its overflow is full
  *     pinned  of one worker: tasks that it alone may run (schedule_on); never robbed
@@ -86,8 +86,8 @@ struct worker {
     struct fiber_cache fibers;       /* (o) */
     pthread_t thread;                /* (c) */
     struct core_use cores;           /* (c) */
-    _Atomic uint32_t park_word;      /* futex: idle.c */
-    _Atomic uint32_t resting;        /* 1: a spare that is not needed now; idle.c */
+    _Atomic uint32_t park_word;      /* futex: park.c */
+    _Atomic uint32_t resting;        /* 1: a spare that is not needed now; park.c */
     struct ring ring;
 };
 

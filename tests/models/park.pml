@@ -1,4 +1,4 @@
-/* park.pml: how a worker goes to sleep and is woken: the event count of D9, as sched/idle.c has it.
+/* park.pml: how a worker goes to sleep and is woken: the event count of D9, as sched/park.c has it.
  *
  *     sleeper                              producer
  *     leaves `searching`                   puts the work into the global queue
