@@ -130,7 +130,7 @@ static void found(struct worker *worker)
         memory_order_seq_cst); /* [ID1] it no longer searches, before the look at the queue; pairs with [ID2] */
     uint32_t there = ring_look(&worker->ring, &tail);
     bool much = worth_waking(worker, there + 1) || (worker->pressed >= PRESSED && there >= CROWD);
-    if (inject_count(&scheduler.inject) > 0 || steal_overflows() || (there > 1 && (much || worker->robbed)) ||
+    if (inject_count(&scheduler.inject) > 0 || steal_overflows() || (there > 1 && (much || worker->victim != NULL)) ||
         (much && load_relaxed(&scheduler.polling) == 0 && poller_used()))
         park_wake(&worker->context);
 }

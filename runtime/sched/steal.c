@@ -7,9 +7,10 @@
  * Bold and shy. Whether stolen work stays with its thief or goes home with its next message cannot be seen in a ring:
  * sixteen pairs that talk among themselves and a crowd around one server look alike there. So it is tried: bold thieves
  * nap for BOLD_NAP_NS, rob rings that turned over during the nap, too, and are woken when a ring grows (worker.c). A
- * loot that kept its thief busy for less than FRUIT_NS was torn off: then all thieves are shy for SHY_LEAST_NS, twice
- * as long each time up to SHY_MOST_NS: they nap for SHY_NAP_NS and take only what stayed. One good loot ends that. What
- * they share about it are hints: relaxed, and a lost update is one more or one less try. */
+ * loot that kept its thief busy for less than FRUIT_NS was torn off; and one of light turns (LIGHT_NS) whose victim ran
+ * dry meanwhile is a crowd that has moved as a whole, and gained nothing. Then all thieves are shy for SHY_LEAST_NS,
+ * twice as long each time up to SHY_MOST_NS: they nap for SHY_NAP_NS and take only what stayed. One good loot ends
+ * that. What they share about it are hints: relaxed, and a lost update is one more or one less try. */
 #include "sched/steal.h"
 
 #include "base/clock.h"
@@ -19,6 +20,7 @@
 #define BOLD_NAP_NS  INT64_C(10000)
 #define SHY_NAP_NS   INT64_C(50000)
 #define FRUIT_NS     INT64_C(200000)
+#define LIGHT_NS     INT64_C(500)
 #define SHY_LEAST_NS INT64_C(1000000)
 #define SHY_MOST_NS  INT64_C(8000000)
 
@@ -99,7 +101,7 @@ struct task *steal(struct worker *worker, const struct loot *loot)
             task = rob_ring(worker, victim, sights[index].tail, loot->bold);
         if (task == NULL)
             continue;
-        worker->robbed = true;
+        worker->victim = victim;
         context_count(&worker->context, COUNT_STEALS);
         trace_event_now(worker->context.trace, TRACE_STEAL, index);
         return task;
@@ -121,10 +123,12 @@ void steal_judge(struct worker *worker)
     uint64_t turns = load_relaxed(&worker->turns) - worker->busy_since_turn;
     if (turns > 0)
         worker->turn_ns = (now - worker->busy_since_ns) / (int64_t)turns;
-    if (!worker->robbed)
+    store_relaxed(&worker->dry_ns, now); /* relaxed: a hint */
+    if (worker->victim == NULL)
         return;
-    worker->robbed = false;
-    if (now - worker->busy_since_ns < FRUIT_NS) {
+    bool moved = worker->turn_ns < LIGHT_NS && load_relaxed(&worker->victim->dry_ns) > worker->busy_since_ns;
+    worker->victim = NULL;
+    if (moved || now - worker->busy_since_ns < FRUIT_NS) {
         shy = 2 * load_relaxed(&scheduler.shy_ns) + SHY_LEAST_NS; /* relaxed, all three: hints */
         shy = shy > SHY_MOST_NS ? SHY_MOST_NS : shy;
         store_relaxed(&scheduler.shy_until_ns, now + shy);

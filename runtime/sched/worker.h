@@ -80,7 +80,8 @@ struct worker {
     int64_t busy_since_ns;           /* (o) when it found work after it had none */
     uint64_t busy_since_turn;        /* (o) */
     uint32_t pressed;                /* (o) looks at the descriptors in a row that brought events at once */
-    bool robbed;                     /* (o) since then it has robbed another */
+    struct worker *victim;           /* (o) whom it has robbed since then; NULL */
+    _Atomic int64_t dry_ns;          /* (w) when it last ran out of work; a hint */
     struct random random;            /* (o) */
     struct fiber native;             /* (o) the pthread's own stack */
     struct fiber_cache fibers;       /* (o) */

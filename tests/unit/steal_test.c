@@ -57,7 +57,7 @@ TEST(steal, takes_half_of_what_stayed_in_a_ring_over_the_nap)
     queue(victim, QUEUED, QUEUED); /* came later */
     CHECK(steal(thief, &loot) == &tasks[0]);
     CHECK_EQ(there(thief), QUEUED / 2 - 1);
-    CHECK(thief->robbed);
+    CHECK(thief->victim == victim);
     CHECK_EQ(load_relaxed(&thief->context.counters[COUNT_STEALS]), 1);
 }
 
@@ -87,7 +87,7 @@ TEST(steal, bold_thief_leaves_a_ring_that_was_emptied)
 {
     struct loot loot = turned_over(false);
     CHECK(steal(thief, &loot) == NULL);
-    CHECK(!thief->robbed);
+    CHECK(thief->victim == NULL);
 }
 
 TEST(steal, shy_thief_leaves_a_ring_that_turned_over)
@@ -179,15 +179,18 @@ TEST(steal, a_revoked_worker_schedules_into_the_global_queue)
 
 /* ---- what a worker learns */
 
-/* A loot that kept the thief busy for so long. */
-static void loot_lasts(int64_t ns)
+/* A loot that kept the thief busy for so long, with so many turns. */
+static void loot_of_turns(int64_t ns, uint64_t turns)
 {
     steal_begin(thief);
-    thief->robbed = true;
+    thief->victim = victim;
     thief->busy_since_ns -= ns;
+    store_relaxed(&thief->turns, load_relaxed(&thief->turns) + turns);
     steal_judge(thief);
-    CHECK(!thief->robbed);
+    CHECK(thief->victim == NULL);
 }
+
+static void loot_lasts(int64_t ns) { loot_of_turns(ns, 0); }
 
 TEST(steal, loots_that_were_torn_off_make_thieves_shy_for_longer_each_time)
 {
@@ -210,6 +213,27 @@ TEST(steal, one_good_loot_ends_the_shyness)
     loot_lasts(-NS_PER_S);
     CHECK(load_relaxed(&scheduler.shy_ns) > 0);
     loot_lasts(NS_PER_S);
+    CHECK_EQ(load_relaxed(&scheduler.shy_ns), 0);
+}
+
+/* A loot of so many turns that lasted for a second, in which the victim ran dry. */
+static void crowd_moves(uint64_t turns)
+{
+    set_up();
+    loot_lasts(-NS_PER_S);
+    store_relaxed(&victim->dry_ns, clock_now());
+    loot_of_turns(NS_PER_S, turns);
+}
+
+TEST(steal, a_crowd_of_short_turns_that_left_its_victim_was_not_worth_it)
+{
+    crowd_moves(NS_PER_S / 100);
+    CHECK(load_relaxed(&scheduler.shy_ns) > 0);
+}
+
+TEST(steal, long_turns_are_worth_a_theft_whatever_becomes_of_the_victim)
+{
+    crowd_moves(10);
     CHECK_EQ(load_relaxed(&scheduler.shy_ns), 0);
 }
 
