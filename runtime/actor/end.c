@@ -290,7 +290,7 @@ void actor_stop(struct actor *self, struct notice *notice)
 static void after_own_exit(void *argument)
 {
     struct actor *self = argument;
-    struct worker *worker = worker_self();
+    struct worker *worker = worker_here();
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
     actor_stop(self, self->ending);
@@ -299,7 +299,7 @@ static void after_own_exit(void *argument)
 static void after_signal(void *argument)
 {
     struct actor *self = argument;
-    struct worker *worker = worker_self();
+    struct worker *worker = worker_here();
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
     actor_die(&worker->context, self, self->ending);
@@ -307,7 +307,7 @@ static void after_signal(void *argument)
 
 void actor_exit(struct actor *self, struct notice *notice, bool own)
 {
-    struct worker *worker = worker_self();
+    struct worker *worker = worker_here();
     if (own && (self->traits & TRAIT_CHANGING) != 0) {
         notice_drop(&worker->context, notice);
         store_relaxed(&worker->in_runtime, 1);
@@ -324,7 +324,7 @@ void actor_exit(struct actor *self, struct notice *notice, bool own)
 
 void actor_faulted(struct actor *self, struct notice *notice)
 {
-    struct worker *worker = worker_self();
+    struct worker *worker = worker_here();
     bool stops = (self->traits & TRAIT_ENDING) != 0;
     store_relaxed(&worker->current, &self->task);
     worker->critical = 0;
