@@ -5,6 +5,7 @@
 #include "actor/end.h"
 #include "actor/foreign.h"
 #include "actor/mailbound.h"
+#include "actor/query.h"
 #include "actor/receive.h"
 #include "actor/relation.h"
 #include "actor/signal.h"
@@ -131,10 +132,14 @@ static ALWAYS_INLINE int find_server(struct context *context, struct actor *self
         *server = actor_find_process(pid);
         int status = UNLIKELY(*server == NULL) ? TR_ENOPROC : UNLIKELY(*server == self) ? TR_ESELF : TR_OK;
         uint32_t flags = LIKELY(status == TR_OK) ? load_relaxed(&(*server)->flags) : 0;
-        /* who has its EXIT may still find its pid: relaxed, the EXIT orders; a query is answered at its very end */
-        if (UNLIKELY((flags & ACTOR_GONE) != 0) && kind != KIND_QUERY)
-            status = TR_ENOPROC;
-        else if (UNLIKELY((flags & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
+        /* Who has its EXIT may still find its pid: relaxed, the EXIT orders. Who has not, and is told that it is not
+         * there, may rely on its signals (EXIT-12): so that is said at its very end, when a query is answered. */
+        if (UNLIKELY((flags & ACTOR_GONE) != 0) && kind != KIND_QUERY) {
+            read_end_apart();
+            query_await_end((tr_pid){ pid });
+            return TR_ENOPROC;
+        }
+        if (UNLIKELY((flags & ACTOR_BOUNDED) != 0) && kind == KIND_CALL)
             status = mailbound_take(context, *server, size);
         if (LIKELY(status == TR_OK))
             return TR_OK;

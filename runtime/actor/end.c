@@ -163,8 +163,16 @@ static NOINLINE uint32_t give_up_all(struct context *context, struct actor *self
     return lists;
 }
 
-/* Under LOCK, of one that owns nothing and has, besides a name, one link or none: steps 2 to 6, and DEAD, at once; LOCK
- * goes. Its signal leaves last: who gets it finds all else done. False: it cannot be, and nothing happened. */
+/* Step 6, and DEAD: whoever comes from now on finds it gone. */
+static ALWAYS_INLINE void go_under(struct context *context, struct actor *self)
+{
+    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst); /* [DE1] */
+}
+
+/* Under LOCK, of one that owns nothing and has, besides a name, one link or none: steps 2 to 6 under one hold, and
+ * DEAD; LOCK goes. Its signal leaves when all but the pid is free, and before that is gone: who finds it dead may rely
+ * on the signal (EXIT-12). False: it cannot be, and nothing happened. */
 static bool leave_at_once(struct context *context, struct actor *self, struct notice *notice)
 {
     struct actor *other = NULL;
@@ -175,13 +183,13 @@ static bool leave_at_once(struct context *context, struct actor *self, struct no
         return false;
     }
     struct name_entry *name = names_take_out(self);
-    uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD);
-    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
+    uint32_t flags = mark_and_unlock(self, ACTOR_EXITING | ACTOR_GONE);
     if (UNLIKELY((flags & ACTOR_TIMED) != 0))
         timer_release_for(context, self);
     if (signal != NULL)
         signal_deliver(context, other, signal);
     read_end();
+    go_under(context, self);
     if (name != NULL)
         names_retire(context, name);
     return true;
@@ -204,25 +212,23 @@ static void leave(struct context *context, struct actor *self, struct notice *no
     if ((flags & ACTOR_TIMED) != 0)
         timer_release_for(context, self);
     relation_release_all(context, self, lists, notice);
-    slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
-    atomic_fetch_or_explicit(&self->flags, ACTOR_DEAD, memory_order_seq_cst);
+    go_under(context, self);
 }
 
-/* The same at once, if it owns nothing and nobody has ever had its lock: then it has no name, no relation and no gift,
- * and whoever comes for one of these finds it gone. One exchange sets all three marks; the slot is cleared after it, so
- * who sees DEAD may still find the pid: actor_shows. False: it is not so, and nothing happened. */
+/* The same at once, if it owns nothing, no timer was ever for it and nobody has ever had its lock: then it has no name,
+ * no relation and no gift, and whoever comes for one of these finds it gone. One exchange sets all three marks; the
+ * slot is cleared after it, so who sees DEAD may still find the pid: actor_shows. False: it is not so, and nothing
+ * happened. */
 static bool leave_quietly(struct context *context, struct actor *self)
 {
     uint32_t flags = load_relaxed(&self->flags); /* relaxed: the exchange compares */
     do {
-        if (self->ledger != NULL || (flags & (ACTOR_LOCK | ACTOR_MET)) != 0)
+        if (self->ledger != NULL || (flags & (ACTOR_LOCK | ACTOR_MET | ACTOR_TIMED)) != 0)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&self->flags, &flags,
                                                     flags | ACTOR_EXITING | ACTOR_GONE | ACTOR_DEAD,
                                                     memory_order_seq_cst, memory_order_relaxed)); /* [AL1], [DE1] */
     slots_clear(context_table(TABLE_PIDS), &context->caches[TABLE_PIDS], self->pid);
-    if (UNLIKELY((flags & ACTOR_TIMED) != 0))
-        timer_release_for(context, self);
     return true;
 }
 

@@ -18,8 +18,10 @@
  *     7 -         DEAD; requests in its hands, owed, saved and queued fail. A caller that enqueues later finds DEAD and fails
  *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
- * Who owns nothing does, under one LOCK: if it has a name or one link, steps 2 to 6 and DEAD (leave_at_once); else,
- * without a name, steps 2 and 4. Whose LOCK nobody has ever held does steps 2 to 7 by one exchange (leave_quietly).
+ * Step 5 is before 6 and 7: who finds a process dead, or has a call to it fail, may rely on its signals (EXIT-12).
+ * Who owns nothing does, under one LOCK: if it has a name or one link, steps 2 to 4 and takes the link out of both
+ * (leave_at_once); else, without a name, steps 2 and 4. Whose LOCK nobody has ever held, and for whom no timer was,
+ * does steps 2 to 7 by one exchange (leave_quietly).
  * The token stays in the queue, so nobody schedules it again; only a sender that found it before step 6 enqueues
  * between 7 and 8. Nothing of this allocates but the failures of step 7, which then say TR_ENOMEM. */
 #ifndef TROUPE_ACTOR_END_H
