@@ -144,6 +144,21 @@ static bool script_rests(struct run *run, size_t i, size_t queued)
     return atomic_load(&run->waits[i]) && queued <= atomic_load(&run->passed[i]);
 }
 
+/* False: the supervisor has a child that is not alive, and will hear of its end. */
+static bool children_rest(tr_pid supervisor, size_t *queued)
+{
+    tr_child_info *children;
+    size_t count;
+    bool rest = true;
+    if (tr_which_children(supervisor, &children, &count) != TR_OK)
+        return true; /* it has ended, which is looked at as well */
+    for (size_t i = 0; i < count; i++)
+        rest = rest && (tr_nobody(children[i].pid) || tr_is_alive(children[i].pid));
+    tr_free(children);
+    *queued += count;
+    return rest;
+}
+
 /* Asks everybody; false: somebody is busy. */
 static bool look_at(struct run *run, struct look *look)
 {
@@ -156,11 +171,8 @@ static bool look_at(struct run *run, struct look *look)
             continue;
         if (kind == KIND_SERVER)
             ask_server(pid);
-        if (kind == KIND_SUPERVISOR) {
-            tr_child_counts counts;
-            if (tr_count_children(pid, &counts) == TR_OK)
-                look->queued += counts.active + (counts.specs << 8);
-        }
+        if (kind == KIND_SUPERVISOR && !children_rest(pid, &look->queued))
+            return false;
         if (tr_info(pid, &info) != TR_OK)
             continue;
         if (kind < KIND_SERVER && !script_rests(run, i, info.message_queue_len))

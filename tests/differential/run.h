@@ -2,7 +2,8 @@
  *
  * Observations of a process are written by itself, those of a supervisor by its children too; they are read when the
  * run has come to rest. A run is over when three looks in a row found that nobody did anything in between: a look asks
- * every process, each of which answers behind the signals (scripts) or the messages (servers) that it has. */
+ * every process, each of which answers behind the signals (scripts) or the messages (servers) that it has; and whether a
+ * supervisor's children are alive: the end of one that is not has not reached it yet. */
 #ifndef TROUPE_TESTS_DIFFERENTIAL_RUN_H
 #define TROUPE_TESTS_DIFFERENTIAL_RUN_H
 
