@@ -137,6 +137,7 @@ def count(program, workload, parameter, amount, limit_s):
     command = [
         "valgrind",
         "--tool=callgrind",
+        "--fair-sched=yes",  # else the watchdog's thread may never run, and calls find no tick to count deadlines from
         "--callgrind-out-file=/dev/null",
         program,
         "bench",
