@@ -28,7 +28,18 @@ READ_AS_MESSAGE = "message, if it is a block"  # its sender may have put it befo
 SLAB_BITS, SLAB_HEAD = 16, 192  # runtime/memory/pool.h
 ACTOR_LINES = 3  # runtime/actor/actor.h: 176 bytes and the first of the state
 WORKERS = (
-    "worker", "ring", "context", "steal", "idle", "park", "trace", "reclaim", "scheduler", "overflow", "inject", "pool"
+    "worker",
+    "ring",
+    "context",
+    "steal",
+    "idle",
+    "park",
+    "trace",
+    "reclaim",
+    "scheduler",
+    "overflow",
+    "inject",
+    "pool",
 )
 
 
