@@ -18,7 +18,8 @@
  *     7 -         DEAD; requests in its hands, owed, saved and queued fail. A caller that enqueues later finds DEAD and fails
  *                 by itself (post_request), so nobody waits for the grace period, which a stuck worker may hold up
  *     8 -         retired; a grace period later what senders still enqueued fails, too, and the block is freed
- * Step 5 is before 6 and 7: who finds a process dead, or has a call to it fail, may rely on its signals (EXIT-12).
+ * Step 5 is before 6 and 7: who finds a process dead, or has a call to its pid fail, may rely on its signals (EXIT-12).
+ * Its name is free before (EXIT-06); and a monitor that comes after GONE is told noproc at once.
  * Who owns nothing does, under one LOCK: if it has a name or one link, steps 2 to 4 and takes the link out of both
  * (leave_at_once); else, without a name, steps 2 and 4. Whose LOCK nobody has ever held, and for whom no timer was,
  * does steps 2 to 7 by one exchange (leave_quietly).
